@@ -1,0 +1,1 @@
+"""The window. Speaks only the local API of a peer."""

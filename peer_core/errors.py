@@ -1,0 +1,106 @@
+"""The one tree of errors. Each says what happened, what a person can do, and whose fault it is.
+
+Boundaries (REST, command line, window) convert them; nothing in between catches and logs only.
+"""
+
+from enum import Enum
+
+
+class Fault(Enum):
+    """Who has to act."""
+
+    ME = "me"
+    PEER = "peer"
+    NETWORK = "network"
+    CENTRAL = "central"
+
+
+class BarrioError(Exception):
+    """`title` names the trouble in a few words; `message` says in one sentence what to do."""
+
+    title = "Something went wrong"
+    fault = Fault.ME
+    status = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def code(self) -> str:
+        """Stable name for programs, for example `bad-input`."""
+        name = type(self).__name__.removesuffix("Error")
+        return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
+
+
+class BadInputError(BarrioError):
+    title = "That input cannot be used"
+    status = 400
+
+
+class NotFoundError(BarrioError):
+    title = "Not found"
+    status = 404
+
+
+class ConflictError(BarrioError):
+    title = "Already there"
+    status = 409
+
+
+class NotJoinedError(BarrioError):
+    title = "Not in a barrio yet"
+    status = 409
+
+
+class EnrolmentError(BarrioError):
+    title = "The barrio did not let this device in"
+    status = 403
+
+
+class RevokedError(BarrioError):
+    title = "This device was removed from the barrio"
+    status = 403
+
+
+class StorageError(BarrioError):
+    title = "The disk did not take it"
+    status = 507
+
+
+class DataVersionError(StorageError):
+    title = "The data folder is from a newer Barrio"
+    status = 500
+
+
+class InUseError(BarrioError):
+    title = "Already in use"
+    status = 409
+
+
+class NetworkError(BarrioError):
+    title = "The network did not answer"
+    fault = Fault.NETWORK
+    status = 504
+
+
+class PeerUnreachableError(NetworkError):
+    title = "That peer did not answer"
+    fault = Fault.PEER
+
+
+class PeerMisbehavedError(BarrioError):
+    title = "A peer sent something wrong"
+    fault = Fault.PEER
+    status = 502
+
+
+class CentralUnreachableError(NetworkError):
+    title = "The central cannot be reached"
+    fault = Fault.CENTRAL
+
+
+class NoSourceError(BarrioError):
+    title = "Nobody online has this file"
+    fault = Fault.NETWORK
+    status = 404

@@ -22,11 +22,7 @@ def no_leaked_thread() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 5
     while True:
-        left = [
-            t
-            for t in threading.enumerate()
-            if t not in before and t.is_alive() and not t.name.startswith(LASTING)
-        ]
+        left = [t for t in threading.enumerate() if t not in before and t.is_alive() and not t.name.startswith(LASTING)]
         if not left or time.monotonic() > deadline:
             break
         time.sleep(0.02)

@@ -100,6 +100,20 @@ class CentralUnreachableError(NetworkError):
     fault = Fault.CENTRAL
 
 
+class CentralMisbehavedError(BarrioError):
+    title = "The central answered something wrong"
+    fault = Fault.CENTRAL
+    status = 502
+
+
+class NotRegisteredError(BarrioError):
+    """Internal to presence: the central does not know this peer's lease (it lapsed, or the central restarted)."""
+
+    title = "The central has to be told again"
+    fault = Fault.CENTRAL
+    status = 503
+
+
 class NoSourceError(BarrioError):
     title = "Nobody online has this file"
     fault = Fault.NETWORK

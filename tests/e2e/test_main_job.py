@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from conftest import World
 from processes import HeadlessPeer, Program, command, wait_for
+from world import World
 
 from peer_core.content import piece_size_for
 
@@ -278,17 +278,19 @@ def test_get_prints_lines_when_piped_and_one_document_with_json(world: World) ->
     assert "\r" not in piped.stdout
     assert "nota.md" in piped.stdout
     assert json.loads(d.verb("get", content, "--output", str(world.root / "two"), "--json"))["state"] == "done"
+    to = str(world.root / "three")
+    line = " ".join([*command("barrio-peer"), "--data-dir", str(d.data), "get", content, "--output", to])
     on_tty = subprocess.run(
-        ["script", "-qec", " ".join([*command("barrio-peer"), "--data-dir", str(d.data), "get", content]), "/dev/null"],
+        ["script", "-qec", line, "/dev/null"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
         timeout=60,
         check=False,
         env={**os.environ, "BARRIO_KEYRING": "off", "TERM": "xterm"},
     )
     assert on_tty.returncode == 0, on_tty.stdout
-    assert "\r" in on_tty.stdout.replace("\r\n", "\n")
+    assert b"\r" in on_tty.stdout.replace(b"\r\n", b"\n")
+    assert "100%" in on_tty.stdout.decode()
 
 
 def test_piece_sizes_used_here() -> None:

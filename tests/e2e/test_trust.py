@@ -12,16 +12,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import World
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from peer_core.directory.peer_http import PeerHttp
-from peer_core.identity.store import Identity
 from processes import HeadlessPeer, run_command, wait_for
+from world import World
 
+from peer_core.directory.peer_http import PeerHttp
 from peer_core.errors import BarrioError, PeerUnreachableError
+from peer_core.identity.store import Identity
 from protos.agreed import encode_id
 
 

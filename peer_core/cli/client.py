@@ -1,0 +1,76 @@
+"""The local API as the command line uses it. One request at a time; the caller's thread."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from peer_core.data_folder import LOCAL_API_FILE, read_json
+from peer_core.errors import BarrioError, Fault, NotFoundError
+
+TIMEOUT_SECONDS = 30.0
+
+
+class NoPeerError(NotFoundError):
+    title = "No peer runs"
+
+
+class ApiError(BarrioError):
+    """What the peer answered, as an error of this process."""
+
+    def __init__(self, title: str, message: str, fault: Fault) -> None:
+        super().__init__(message)
+        self.title = title
+        self.fault = fault
+
+
+class LocalClient:
+    """Raises NoPeerError when no peer runs with that data folder, ApiError for what it refuses."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        access = read_json(data_dir / LOCAL_API_FILE)
+        if access is None:
+            raise self._no_peer()
+        self._http = httpx.Client(
+            base_url=str(access["url"]),
+            headers={"Authorization": f"Bearer {access['token']}"},
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> "LocalClient":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """The answer's JSON; None for an empty one."""
+        try:
+            answer = self._http.request(
+                method,
+                path,
+                content=None if body is None else json.dumps(body).encode(),
+                params={k: v for k, v in query.items() if v is not None},
+            )
+        except httpx.TimeoutException as error:
+            raise ApiError("The peer is slow", "The peer did not answer in time; try again.", Fault.ME) from error
+        except httpx.HTTPError as error:
+            raise self._no_peer() from error
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        try:
+            problem = answer.json()
+            raise ApiError(problem["title"], problem["detail"], Fault(problem["fault"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ApiError(
+                "The peer refused", f"The peer answered with status {answer.status_code}.", Fault.ME
+            ) from error
+
+    def _no_peer(self) -> NoPeerError:
+        return NoPeerError(
+            f"No peer runs with the data folder {self._data_dir}; start one with “barrio-peer run”, or open Barrio."
+        )

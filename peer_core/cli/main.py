@@ -1,0 +1,192 @@
+"""Arguments of `barrio-peer`, the verbs that need no running peer (`join`, `run`), and exit statuses."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from peer_core import __version__
+from peer_core.cli import verbs
+from peer_core.cli.client import LocalClient, NoPeerError
+from peer_core.cli.output import as_json, plain, say
+from peer_core.data_folder import FolderLock, default_data_dir, prepare
+from peer_core.errors import BarrioError, InUseError, NotJoinedError
+from protos.agreed import KINDS
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed (one line on standard error says what to do), 2 wrong usage."""
+    arguments = _parser().parse_args(argv)
+    _set_up_logging()
+    try:
+        if arguments.verb == "run":
+            return _run(arguments)
+        if arguments.verb == "join":
+            return _join(arguments)
+        with LocalClient(arguments.data_dir) as client:
+            verb: verbs.Verb = arguments.call
+            return verb(client, arguments)
+    except BarrioError as error:
+        print(f"barrio-peer: {plain(' '.join(error.message.split()))}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing is left to say, also not at exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # stays open to the end
+        return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+
+
+def _set_up_logging() -> None:
+    level = os.environ.get("BARRIO_LOG", "INFO").upper()
+    logging.basicConfig(
+        level=level if level in logging.getLevelNamesMapping() else "INFO",
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # httpx tells each request at INFO; to a person at a terminal that is noise.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Only this verb hosts a peer: the others start without its servers.
+    from peer_core.peer import Peer
+
+    overrides = {
+        "listen": arguments.listen,
+        "advertise": arguments.advertise or None,
+        "neighbour": arguments.neighbour or None,
+    }
+    if not (arguments.data_dir / "identity").exists():
+        raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    peer = Peer(arguments.data_dir, overrides, strict=True)
+    peer.start()
+    try:
+        online = peer.online
+        assert online is not None
+        say(f"ready peer={online.identity.peer_id} peer_api=https://{online.listens_at} local_api={peer.local_url}")
+        # A wait without a limit cannot be interrupted by signals on Windows.
+        while not ended.wait(1.0):
+            pass
+    finally:
+        peer.stop()
+    return 0
+
+
+def _join(arguments: argparse.Namespace) -> int:
+    try:
+        with LocalClient(arguments.data_dir) as client:
+            joined = verbs.join_running(client, arguments)
+            peer_id, name, network = joined["peer_id"], joined["name"], joined["network_name"]
+    except NoPeerError:
+        peer_id, name, network = _join_at_rest(arguments)
+    if arguments.json:
+        as_json({"peer_id": peer_id, "name": name, "network_name": network})
+    else:
+        say(f"{plain(name)} is in “{plain(network)}” now; start with: barrio-peer run")
+    return 0
+
+
+def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
+    from peer_core.identity import enrolment
+    from peer_core.settings import Settings
+
+    folder = prepare(arguments.data_dir)
+    lock = FolderLock(folder)
+    try:
+        lock.take()
+    except InUseError as error:
+        raise InUseError("Barrio is just starting or stopping with this data folder; try again.") from error
+    try:
+        settings = Settings(folder, {"name": arguments.name})
+        identity = enrolment.join(folder, arguments.invite, settings.text("name"))
+    finally:
+        lock.release()
+    return identity.peer_id, identity.name, identity.membership.network_name
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="barrio-peer", description="The headless peer of Barrio, and its command line.")
+    parser.add_argument("--version", action="version", version=f"barrio-peer {__version__}")
+    parser.add_argument(
+        "--data-dir",
+        type=_folder,
+        default=default_data_dir(),
+        metavar="DIR",
+        help="settings, database, keys (BARRIO_DATA_DIR)",
+    )
+    add = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+
+    def verb(name: str, text: str, call: verbs.Verb | None = None, under: object = None) -> argparse.ArgumentParser:
+        into = add if under is None else under
+        made: argparse.ArgumentParser = into.add_parser(name, help=text, description=text)  # type: ignore[attr-defined]
+        made.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        made.set_defaults(call=call)
+        return made
+
+    join = verb("join", "Enrol this device with an invite")
+    join.add_argument("invite", metavar="INVITE")
+    join.add_argument("--name", help="how others see this device (BARRIO_NAME)")
+
+    run = verb("run", "Run in the foreground until SIGTERM or Ctrl+C")
+    run.add_argument("--listen", metavar="HOST:PORT", help="where other peers reach this one (BARRIO_LISTEN)")
+    run.add_argument("--advertise", metavar="URL", action="append", help="address to tell others (BARRIO_ADVERTISE)")
+    run.add_argument("--neighbour", metavar="PEER_ID", action="append", help="peer to prefer (BARRIO_NEIGHBOUR)")
+
+    share = add.add_parser("share", help="Shared folders: add, list, rescan, remove")
+    shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=_Parser)
+    share_add = verb("add", "Share a folder", verbs.share_add, shares)
+    share_add.add_argument("path", metavar="PATH")
+    share_add.add_argument("--name", help="how others see the folder")
+    verb("list", "List what is shared", verbs.share_list, shares)
+    rescan = verb("rescan", "Look at the folders again", verbs.share_rescan, shares)
+    rescan.add_argument("name", metavar="NAME", nargs="?")
+    remove = verb("remove", "Stop sharing a folder; its files stay", verbs.share_remove, shares)
+    remove.add_argument("name", metavar="NAME")
+
+    search = verb("search", "Search what everybody shares", verbs.search)
+    search.add_argument("words", metavar="WORDS", nargs="+")
+    search.add_argument("--kind", choices=KINDS)
+    search.add_argument("--min-size", type=int, metavar="BYTES")
+    search.add_argument("--max-size", type=int, metavar="BYTES")
+    search.add_argument("--limit", type=int, metavar="N")
+
+    get = verb("get", "Download, wait, and verify", verbs.get)
+    get.add_argument("content", metavar="CONTENT_ID|LINK")
+    get.add_argument("--output", metavar="FOLDER")
+
+    verb("transfers", "List transfers", verbs.transfers)
+    for name, text, call in (
+        ("pause", "Pause a transfer", verbs.pause),
+        ("resume", "Go on with a transfer, or try it again", verbs.resume),
+        ("cancel", "Cancel a transfer, or take it off the list", verbs.cancel),
+    ):
+        made = verb(name, text, call)
+        made.add_argument("id", metavar="ID")
+        if name == "cancel":
+            made.add_argument("--keep", action="store_true", help="leave the partial file")
+
+    verb("status", "How this peer is", verbs.status)
+    verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
+    settings = verb("settings", "Show settings, or change one", verbs.settings)
+    settings.add_argument("key", metavar="KEY", nargs="?")
+    settings.add_argument("value", metavar="VALUE", nargs="?")
+    return parser

@@ -1,0 +1,134 @@
+"""How the command line shows things: sizes, tables, the progress of a download. Writes to standard output."""
+
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+BAR_CELLS = 24
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def as_json(value: Any) -> None:
+    say(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def size(count: float | None) -> str:
+    """Bytes for people: 1.5 MiB."""
+    if count is None:
+        return "?"
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def plain(text: str) -> str:
+    """Text of another peer without anything that a terminal would act on."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def width(text: str) -> int:
+    """Cells of a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, cells: int) -> str:
+    if width(text) <= cells:
+        return text
+    kept = ""
+    for char in text:
+        if width(kept + char) > cells - 1:
+            break
+        kept += char
+    return kept + "…"
+
+
+def table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
+    """Columns side by side; the first one is cut to what the terminal has room for."""
+    shown = [tuple(heads), *[tuple(map(plain, row)) for row in rows]]
+    widths = [max(width(row[i]) for row in shown) for i in range(len(heads))]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - sum(widths[1:]) - 2 * (len(widths) - 1)
+        widths[0] = max(12, min(widths[0], room))
+    for row in shown:
+        cells = [cut(cell, w) if i == 0 else cell for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        say("  ".join(c + " " * (w - width(c)) for c, w in zip(cells, widths, strict=True)).rstrip())
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+    return f"{whole // 60}:{whole % 60:02}"
+
+
+class TransferProgress:
+    """A bar that redraws its line on a terminal; plain lines at each tenth elsewhere; nothing when `quiet`."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._tty = sys.stdout.isatty()
+        self._tenth = -1
+        self._state = ""
+
+    def show(self, transfer: dict[str, Any]) -> None:
+        if self._quiet:
+            return
+        if self._tty:
+            self._redraw(self._line(transfer))
+        else:
+            self._report(transfer)
+
+    def end(self, text: str) -> None:
+        """Leaves the bar and says how it ended."""
+        if self._quiet:
+            return
+        if self._tty:
+            self._redraw(text)
+            say()
+        else:
+            say(text)
+
+    def _line(self, transfer: dict[str, Any]) -> str:
+        part = _part(transfer)
+        full = round(part * BAR_CELLS)
+        bar = "█" * full + "░" * (BAR_CELLS - full)
+        moving = f"{size(transfer['rate'])}/s {duration(transfer['eta_seconds'])}"
+        people = [plain(s["name"]) for s in transfer["sources"] if s["state"] in ("active", "idle")]
+        state = f"{moving}  {', '.join(people)}" if transfer["state"] == "running" else transfer["state"]
+        tail = f"  {bar} {part:4.0%}  {state}"
+        columns = shutil.get_terminal_size().columns
+        name = cut(plain(transfer["name"]), max(12, columns - 1 - width(tail)))
+        return cut(name + tail, columns - 1)
+
+    @staticmethod
+    def _redraw(text: str) -> None:
+        sys.stdout.write(f"\r{text}\x1b[K")
+        sys.stdout.flush()
+
+    def _report(self, transfer: dict[str, Any]) -> None:
+        tenth = int(_part(transfer) * 10)
+        state = transfer["state"]
+        if state != self._state:
+            self._state = state
+            say(f"{plain(transfer['name'])}: {state}")
+        if state == "running" and tenth > self._tenth:
+            self._tenth = tenth
+            done = f"{size(transfer['bytes_done'])} of {size(transfer['size'])}"
+            say(f"{plain(transfer['name'])}: {tenth * 10} %, {done}")
+
+
+def _part(transfer: dict[str, Any]) -> float:
+    if not transfer["size"]:
+        return 1.0 if transfer["state"] == "done" else 0.0
+    return min(1.0, float(transfer["bytes_done"]) / float(transfer["size"]))

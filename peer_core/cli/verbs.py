@@ -1,0 +1,230 @@
+"""The verbs that speak to a running peer. Each prints, and returns the exit status."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from peer_core.cli import output
+from peer_core.cli.client import LocalClient
+from peer_core.cli.output import as_json, plain, say, size, table
+from peer_core.errors import BadInputError, BarrioError, NotJoinedError
+from peer_core.links import parse_content
+
+POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 12.0
+Arguments = argparse.Namespace
+
+
+def status(client: LocalClient, arguments: Arguments) -> int:
+    now = client.call("GET", "/v1/status")
+    if arguments.json:
+        as_json(now)
+        return 0
+    central, shares = now["central"], now["shares"]
+    people = ", ".join(plain(n["name"]) for n in now["neighbours"]) or "none"
+    if now["joined"]:
+        say(f"{plain(now['name'])} in “{plain(now['network_name'] or '?')}”  ({now['peer_id']})")
+        say(f"central     {central['address']}: {'reachable' if central['reachable'] else 'out of reach'}")
+        say(f"neighbours  {people}")
+        say(f"addresses   {', '.join(now['addresses'])}")
+    else:
+        say("not in a barrio yet: barrio-peer join INVITE")
+    say(f"shares      {shares['files']} files, {size(shares['bytes'])}; {shares['pending']} pending")
+    say(f"traffic     {size(now['bytes']['sent'])} sent, {size(now['bytes']['received'])} received")
+    for notice in now["notices"]:
+        say(f"note        {plain(notice['title'])}: {plain(notice['message'])}")
+    return 0
+
+
+def search(client: LocalClient, arguments: Arguments) -> int:
+    found = client.call(
+        "GET",
+        "/v1/search",
+        q=" ".join(arguments.words),
+        kind=arguments.kind,
+        min_size=arguments.min_size,
+        max_size=arguments.max_size,
+        limit=arguments.limit,
+    )
+    rows = found["rows"]
+    if arguments.json:
+        as_json(rows)
+        return 0
+    for row in rows:
+        mine = "  (you have it)" if row["have"] else ""
+        say(f"{plain(row['name'])}  ·  {size(row['size'])}  ·  {_people(row['holders'])}{mine}")
+        say(f"    {plain(row['path'])}")
+        say(f"    {row['content_id']}")
+    via = found["via"]
+    how = (
+        f"through {plain(via['name'] or '?')}"
+        if via["kind"] == "neighbour"
+        else "from the central: no neighbour is here"
+    )
+    say(f"{len(rows)} found{', there are more' if found['next_cursor'] else ''}, {how}")
+    return 0
+
+
+def _people(count: int) -> str:
+    return f"{count} holder" if count == 1 else f"{count} holders"
+
+
+def get(client: LocalClient, arguments: Arguments) -> int:
+    content_id, name = parse_content(arguments.content)
+    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
+    body = {"content_id": content_id, "name": name, "output": folder}
+    transfer = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})
+    progress = output.TransferProgress(quiet=arguments.json)
+    waiting_since: float | None = None
+    while True:
+        progress.show(transfer)
+        if transfer["state"] == "done":
+            progress.end(f"{plain(transfer['name'])}: done, verified: {plain(transfer['path'])}")
+            if arguments.json:
+                as_json(transfer)
+            return 0
+        if transfer["state"] in ("failed", "paused"):
+            return _gave_up(transfer, arguments, progress, "")
+        if transfer["state"] == "running" or transfer["error"] is None:
+            waiting_since = None if transfer["state"] == "running" else waiting_since
+        elif waiting_since is None:
+            waiting_since = time.monotonic()
+        if waiting_since is not None and time.monotonic() - waiting_since > PATIENCE_SECONDS:
+            return _gave_up(transfer, arguments, progress, " It stays in the list of transfers.")
+        time.sleep(POLL_SECONDS)
+        transfer = client.call("GET", f"/v1/transfers/{transfer['id']}")
+
+
+def _gave_up(transfer: dict[str, Any], arguments: Arguments, progress: output.TransferProgress, more: str) -> int:
+    progress.end(f"{plain(transfer['name'])}: {transfer['state']}")
+    if arguments.json:
+        as_json(transfer)
+    error = transfer["error"]
+    raise BarrioError(f"{error['title']}: {error['detail']}{more}" if error else "The transfer was paused.")
+
+
+def transfers(client: LocalClient, arguments: Arguments) -> int:
+    listed = client.call("GET", "/v1/transfers")["transfers"]
+    if arguments.json:
+        as_json(listed)
+    elif not listed:
+        say("no transfers")
+    else:
+        rows = [
+            (
+                t["name"],
+                t["state"],
+                f"{size(t['bytes_done'])} of {size(t['size'])}",
+                f"{size(t['rate'])}/s" if t["state"] == "running" else (t["error"] or {}).get("title", ""),
+                t["id"],
+            )
+            for t in listed
+        ]
+        table(rows, ("NAME", "STATE", "DONE", "", "ID"))
+    return 0
+
+
+def pause(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, "paused")
+
+
+def resume(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, "running")
+
+
+def _change(client: LocalClient, arguments: Arguments, state: str) -> int:
+    transfer = client.call("PATCH", f"/v1/transfers/{arguments.id}", {"state": state})
+    as_json(transfer) if arguments.json else say(f"{plain(transfer['name'])}: {transfer['state']}")
+    return 0
+
+
+def cancel(client: LocalClient, arguments: Arguments) -> int:
+    client.call("DELETE", f"/v1/transfers/{arguments.id}", keep="true" if arguments.keep else None)
+    if arguments.json:
+        as_json({"id": arguments.id, "cancelled": True})
+    return 0
+
+
+def neighbours(client: LocalClient, arguments: Arguments) -> int:
+    listed = client.call("GET", "/v1/peers")["peers"]
+    if arguments.json:
+        as_json(listed)
+    elif not listed:
+        say("no neighbours: this peer asks the central itself")
+    else:
+        rows = [(n["name"], n["role"], "reachable" if n["reachable"] else "silent", n["peer_id"]) for n in listed]
+        table(rows, ("NAME", "ROLE", "", "PEER"))
+    return 0
+
+
+def share_add(client: LocalClient, arguments: Arguments) -> int:
+    path = str(Path(arguments.path).expanduser().absolute())
+    body = {"path": path, "name": arguments.name} if arguments.name else {"path": path}
+    share = client.call("POST", "/v1/shares", body)
+    as_json(share) if arguments.json else say(f"“{plain(share['name'])}” is shared; it is indexed now")
+    return 0
+
+
+def share_list(client: LocalClient, arguments: Arguments) -> int:
+    listed = client.call("GET", "/v1/shares")["shares"]
+    if arguments.json:
+        as_json(listed)
+        return 0
+    if not listed:
+        say("nothing is shared yet: barrio-peer share add FOLDER")
+        return 0
+    rows = [(s["name"], s["state"], str(s["files"]), size(s["bytes"]), str(s["pending"]), s["path"]) for s in listed]
+    table(rows, ("NAME", "STATE", "FILES", "SIZE", "PENDING", "FOLDER"))
+    for share in listed:
+        for trouble in share["problems"][:10]:
+            say(f"  left out: {plain(share['name'])}/{plain(trouble['path'])}: {plain(trouble['reason'])}")
+    return 0
+
+
+def share_remove(client: LocalClient, arguments: Arguments) -> int:
+    client.call("DELETE", "/v1/shares", name=arguments.name)
+    as_json({"name": arguments.name, "removed": True}) if arguments.json else say("no longer shared; the files stay")
+    return 0
+
+
+def share_rescan(client: LocalClient, arguments: Arguments) -> int:
+    client.call("POST", "/v1/rescan", {"name": arguments.name} if arguments.name else {})
+    as_json({"asked": True}) if arguments.json else say("looking again")
+    return 0
+
+
+def settings(client: LocalClient, arguments: Arguments) -> int:
+    if arguments.key and arguments.value is not None:
+        client.call("PATCH", "/v1/settings", {arguments.key: arguments.value})
+    listed = client.call("GET", "/v1/settings")["settings"]
+    if arguments.key:
+        listed = [s for s in listed if s["key"] == arguments.key]
+        if not listed:
+            raise BadInputError(f"There is no setting “{arguments.key}”; “barrio-peer settings” lists them.")
+    if arguments.json:
+        as_json(listed)
+        return 0
+    rows = [
+        (s["key"], _value(s["value"]), s["help"], "after a restart" if s["applies"] == "restart" else "")
+        for s in listed
+    ]
+    table(rows, ("SETTING", "VALUE", "", "APPLIES"))
+    return 0
+
+
+def _value(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def join_running(client: LocalClient, arguments: Arguments) -> dict[str, Any]:
+    """Joins through the peer that runs; returns its status."""
+    body = {"invite": arguments.invite, "name": arguments.name}
+    joined: dict[str, Any] = client.call("POST", "/v1/join", {k: v for k, v in body.items() if v is not None})
+    if not joined["joined"]:
+        raise NotJoinedError("The peer did not join.")
+    return joined
+
+
+Verb = Callable[[LocalClient, Arguments], int]

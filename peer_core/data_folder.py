@@ -1,0 +1,105 @@
+"""The data folder: where it is, its lock (one running peer for each folder), and files written whole or not at all."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from peer_core.errors import BadInputError, InUseError, StorageError
+
+LOCAL_API_FILE = "local-api.json"
+
+
+def default_data_dir() -> Path:
+    """The platform's folder for data of one user, or BARRIO_DATA_DIR."""
+    given = os.environ.get("BARRIO_DATA_DIR")
+    return Path(given).expanduser() if given else Path(platformdirs.user_data_path("barrio", appauthor=False))
+
+
+def prepare(folder: Path) -> Path:
+    """Makes the folder, readable by its user alone. Raises StorageError."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(f"{folder} is not a folder; choose another data folder with --data-dir.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(f"The data folder {folder} cannot be written ({error.strerror}); check it.") from error
+    return folder
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replaces a file by one of mode 0600, whole or not at all, and on the disk when this returns."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written ({error.strerror}).") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written ({error.strerror}); make room on the disk.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_private(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file, or None without the file. Raises StorageError when it is mangled."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read ({error}); mend it or take it away.") from error
+    if not isinstance(value, dict):
+        raise StorageError(f"{path} does not hold what it should; mend it or take it away.")
+    return value
+
+
+class FolderLock:
+    """Held for as long as a peer runs; the system lets go of it when the process dies, however it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> None:
+        """Raises InUseError when another process holds it."""
+        file = self._path.open("ab")
+        try:
+            _lock(file)
+        except OSError as error:
+            file.close()
+            raise InUseError(
+                f"A Barrio already runs with the data folder {self._path.parent}; use it, or end it first."
+            ) from error
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

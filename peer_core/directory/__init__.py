@@ -1,0 +1,1 @@
+"""What others have: central client, presence, neighbours, publisher, search, locate."""

@@ -1,0 +1,193 @@
+"""The gRPC client of the central: the one wrapper of the channel. Any thread; each call has a deadline."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives import serialization
+
+from peer_core.addresses import format_host_port
+from peer_core.directory.messages import records
+from peer_core.directory.types import Pace, PeerRecord
+from peer_core.errors import (
+    BadInputError,
+    BarrioError,
+    CentralMisbehavedError,
+    CentralUnreachableError,
+    NotRegisteredError,
+    RevokedError,
+)
+from peer_core.identity.store import Identity
+from peer_core.library.types import Change
+from protos.agreed import DIRECTORY_NAME
+from protos.barrio.v1 import directory_pb2 as pb
+from protos.barrio.v1 import directory_pb2_grpc
+
+DEADLINE_SECONDS = 10.0
+QUERY_DEADLINE_SECONDS = 6.0
+MAX_MESSAGE = 4 << 20
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the central answers to a registration."""
+
+    pace: Pace
+    acknowledged_sequence: int
+    revocations: "RevocationList | None"
+
+
+@dataclass(frozen=True)
+class RevocationList:
+    number: int
+    peer_ids: tuple[str, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Publication:
+    acknowledged_sequence: int
+    resync: bool
+    pace: Pace
+
+
+class CentralClient:
+    """Calls the directory as this peer. After `renew_channel`, calls use the identity's new certificate."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._closed = False
+
+    @property
+    def address(self) -> str:
+        return format_host_port(*self._identity.membership.directory)
+
+    def register(self, addresses: Sequence[str], version: str, index_id: bytes, last_sequence: int) -> Registration:
+        request = pb.RegisterRequest(
+            addresses=addresses, version=version, index_id=index_id, last_sequence=last_sequence
+        )
+        answer = self._call("Register", request)
+        return Registration(_pace(answer.pace), answer.acknowledged_sequence, _revocations(answer))
+
+    def heartbeat(self, revocations_number: int) -> tuple[Pace, RevocationList | None]:
+        """Raises NotRegisteredError when the lease is gone."""
+        answer = self._call("Heartbeat", pb.HeartbeatRequest(revocations_number=revocations_number))
+        return _pace(answer.pace), _revocations(answer)
+
+    def publish(self, index_id: bytes, previous: int, last: int, changes: Sequence[Change]) -> Publication:
+        request = pb.PublishRequest(index_id=index_id, previous=previous, last=last)
+        for change in changes:
+            request.changes.add(
+                sequence=change.sequence,
+                share=change.share,
+                path=change.path,
+                deleted=change.deleted,
+                content_id=change.content_id,
+                size=change.size,
+                modified=change.modified,
+            )
+        answer = self._call("Publish", request, 30.0)
+        return Publication(answer.acknowledged_sequence, answer.resync, _pace(answer.pace))
+
+    def leave(self) -> None:
+        self._call("Leave", pb.LeaveRequest(), 1.0)
+
+    def neighbours(self, count: int, avoid: Sequence[str]) -> list[PeerRecord]:
+        request = pb.NeighboursRequest(count=count, except_peer_ids=avoid[:64])
+        return records(self._call("Neighbours", request, 3.0).peers[:16])
+
+    def query(self, sealed: bytes) -> bytes:
+        """Passes a question on as it is, and its answer back."""
+        return bytes(self._call("Query", pb.QueryRequest(sealed=sealed), QUERY_DEADLINE_SECONDS).sealed)
+
+    def renew_channel(self) -> None:
+        with self._lock:
+            old, self._channel = self._channel, None
+        if old is not None:
+            old.close()
+
+    def close(self) -> None:
+        self._closed = True
+        self.renew_channel()
+
+    def _call(self, method: str, request: Any, deadline: float = DEADLINE_SECONDS) -> Any:
+        with _converted():
+            stub = directory_pb2_grpc.DirectoryStub(self._open())
+            call: Callable[..., Any] = getattr(stub, method)
+            return call(request, timeout=deadline)
+
+    def _open(self) -> grpc.Channel:
+        with self._lock:
+            if self._closed:
+                raise CentralUnreachableError("This peer is stopping.")
+            if self._channel is None:
+                self._channel = _channel(self._identity)
+            return self._channel
+
+
+def _channel(identity: Identity) -> grpc.Channel:
+    key = identity.private_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    credentials = grpc.ssl_channel_credentials(
+        identity.authority_file.read_bytes(), key, identity.certificate_file.read_bytes()
+    )
+    options = [
+        ("grpc.ssl_target_name_override", DIRECTORY_NAME),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+        # A central that comes back is found soon, not after gRPC's default of two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 3000),
+    ]
+    return grpc.secure_channel(format_host_port(*identity.membership.directory), credentials, options)
+
+
+@contextmanager
+def _converted() -> Any:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _error(error) from error
+    except ValueError as error:  # grpc: the channel was closed under the call
+        raise CentralUnreachableError("The connection to the central was closed; try again.") from error
+
+
+def _error(error: Any) -> BarrioError:
+    code, details = error.code(), str(error.details() or "")[:300]
+    match code:
+        case grpc.StatusCode.PERMISSION_DENIED | grpc.StatusCode.UNAUTHENTICATED:
+            return RevokedError(details or "The barrio has removed this device; ask its keeper for a new invite.")
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return NotRegisteredError(details or "The central has no lease of this peer.")
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return BadInputError(details or "The central does not take that.")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED | grpc.StatusCode.CANCELLED:
+            return CentralUnreachableError("The central does not answer; it is tried again by itself.")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return CentralUnreachableError("The central is busy; it is tried again by itself.")
+        case _:
+            return CentralMisbehavedError(f"The central failed ({code.name}); its log says why.")
+
+
+def _pace(message: pb.Pace) -> Pace:
+    """Bounds what the central dictates: a wrong value must neither flood it nor silence this peer."""
+    return Pace(
+        heartbeat_seconds=min(max(message.heartbeat_seconds, 0.2), 600.0) if message.heartbeat_seconds else 30.0,
+        lease_seconds=message.lease_seconds,
+        publish_batch=min(max(message.publish_batch, 1), 5000) if message.publish_batch else 1000,
+        retry_seconds=min(max(message.retry_seconds, 0.2), 600.0) if message.retry_seconds else 5.0,
+    )
+
+
+def _revocations(answer: Any) -> RevocationList | None:
+    if not answer.HasField("revocations"):
+        return None
+    message = answer.revocations
+    return RevocationList(message.number, tuple(message.peer_ids), message.signature)

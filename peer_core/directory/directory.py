@@ -1,0 +1,121 @@
+"""What others have: search and locate through the neighbours, presence and publishing. The room's front door."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from peer_core.directory.central import CentralClient
+from peer_core.directory.messages import MAX_LOCATE, locate_bytes, read_locate, read_search, search_bytes
+from peer_core.directory.neighbours import Neighbours
+from peer_core.directory.peer_http import PeerHttp
+from peer_core.directory.presence import Presence
+from peer_core.directory.publisher import Journal, Publisher
+from peer_core.directory.types import Location, SearchPage, SearchQuestion, Via, ViaKind
+from peer_core.errors import BarrioError
+from peer_core.identity.revocations import Revocations
+from peer_core.identity.store import Identity
+
+
+@dataclass
+class Counters:
+    """Questions since the start; changed under the directory's lock."""
+
+    through_neighbour: int = 0
+    direct: int = 0
+    relayed: int = 0
+
+
+class Directory:
+    """Asks and answers from any thread; `start` begins presence, publishing and looking for neighbours."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        revocations: Revocations,
+        journal: Journal,
+        addresses: Sequence[str],
+        preferred_neighbours: Sequence[str] = (),
+    ) -> None:
+        self.central = CentralClient(identity)
+        self._http = PeerHttp(identity)
+        self.publisher = Publisher(
+            self.central, journal, lambda: (self.presence.pace.publish_batch, self.presence.pace.retry_seconds)
+        )
+        self.neighbours = Neighbours(
+            self.central,
+            self._http,
+            preferred_neighbours,
+            revocations.is_revoked,
+            lambda: self.presence.pace.heartbeat_seconds,
+        )
+        self.presence = Presence(
+            identity,
+            self.central,
+            revocations,
+            addresses,
+            lambda: (journal.index_id, journal.last_sequence()),
+            self._registered,
+        )
+        self._lock = threading.Lock()
+        self._counters = Counters()
+
+    def start(self) -> None:
+        self.presence.start()
+        self.publisher.start()
+        self.neighbours.start()
+
+    def stop(self) -> None:
+        """Says goodbye when the central is there, and ends all threads within a few seconds."""
+        self.presence.stop_soon()
+        if self.presence.reachable:
+            _quietly(self.central.leave)
+        self._http.close()
+        self.central.close()
+        self.presence.stop()
+        self.publisher.stop()
+        self.neighbours.stop()
+
+    def search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
+        """Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError."""
+        data, via = self._ask(search_bytes(question))
+        return read_search(data, question.limit), via
+
+    def locate(self, content_ids: Sequence[bytes]) -> list[Location]:
+        """Live holders of each content, in the order given; any number of ids."""
+        found: list[Location] = []
+        for start in range(0, len(content_ids), MAX_LOCATE):
+            part = content_ids[start : start + MAX_LOCATE]
+            data, _ = self._ask(locate_bytes(part))
+            found += read_locate(data, part)
+        return found
+
+    def relay(self, sealed: bytes) -> bytes:
+        """Passes another peer's question on to the central, unread."""
+        answer = self.central.query(sealed)
+        with self._lock:
+            self._counters.relayed += 1
+        return answer
+
+    def counters(self) -> Counters:
+        with self._lock:
+            return Counters(self._counters.through_neighbour, self._counters.direct, self._counters.relayed)
+
+    def _ask(self, sealed: bytes) -> tuple[bytes, Via]:
+        data, via = self.neighbours.ask(sealed)
+        with self._lock:
+            if via.kind is ViaKind.NEIGHBOUR:
+                self._counters.through_neighbour += 1
+            else:
+                self._counters.direct += 1
+        return data, via
+
+    def _registered(self, acknowledged: int) -> None:
+        self.publisher.registered(acknowledged)
+        self.neighbours.look_now()
+
+
+def _quietly(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except BarrioError:
+        return

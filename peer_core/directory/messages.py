@@ -1,0 +1,118 @@
+"""Questions and answers as bytes and back: what is asked of the central. Pure; what comes in is hostile."""
+
+from collections.abc import Iterable, Sequence
+
+from google.protobuf.message import DecodeError
+
+from peer_core.addresses import parse_url
+from peer_core.content import MAX_SIZE
+from peer_core.directory.types import Location, PeerRecord, SearchPage, SearchQuestion, SearchRow
+from peer_core.errors import BadInputError, CentralMisbehavedError
+from protos.agreed import KINDS, decode_id
+from protos.barrio.v1 import directory_pb2 as pb
+
+MAX_TEXT = 1024
+MAX_LIMIT = 200
+MAX_LOCATE = 256
+MAX_HOLDERS = 64
+
+
+def search_bytes(question: SearchQuestion) -> bytes:
+    """Raises BadInputError with a sentence for the person."""
+    if len(question.text) > MAX_TEXT:
+        raise BadInputError(f"A search has at most {MAX_TEXT} characters; type fewer words.")
+    if question.kind and question.kind not in KINDS:
+        raise BadInputError(f"There is no kind “{question.kind[:40]}”; kinds are {', '.join(KINDS)}.")
+    if not 1 <= question.limit <= MAX_LIMIT:
+        raise BadInputError(f"A page has 1 to {MAX_LIMIT} rows.")
+    for size in (question.min_size, question.max_size):
+        if not 0 <= size <= MAX_SIZE:
+            raise BadInputError("A size is a number of bytes from 0 to 9007199254740992 (8 PiB).")
+    if question.max_size and question.min_size > question.max_size:
+        raise BadInputError("The smallest size is larger than the largest; swap them.")
+    try:
+        search = pb.Search(
+            text=question.text,
+            kind=question.kind,
+            min_size=question.min_size,
+            max_size=question.max_size,
+            limit=question.limit,
+            cursor=question.cursor,
+        )
+    except UnicodeEncodeError as error:
+        raise BadInputError("The search has characters that are no text; type it again.") from error
+    return pb.Question(search=search).SerializeToString()
+
+
+def locate_bytes(content_ids: Sequence[bytes]) -> bytes:
+    """At most 256 ids of 32 bytes."""
+    return pb.Question(locate=pb.Locate(content_ids=content_ids)).SerializeToString()
+
+
+def read_search(data: bytes, limit: int) -> SearchPage:
+    """Raises BadInputError (the central says what is wrong with the question), CentralMisbehavedError."""
+    answer = _answer(data, "search").search
+    rows = [row for message in answer.rows[:limit] if (row := _row(message)) is not None]
+    return SearchPage(tuple(rows), answer.next_cursor)
+
+
+def read_locate(data: bytes, content_ids: Sequence[bytes]) -> list[Location]:
+    """One for each id asked for, in that order; what was not asked for is dropped."""
+    answer = _answer(data, "locate").locate
+    known = {location.content_id: location for location in answer.locations}
+    return [_location(content_id, known.get(content_id)) for content_id in content_ids]
+
+
+def records(messages: Iterable[pb.PeerRecord]) -> list[PeerRecord]:
+    """Peers with a good id and at least one good address."""
+    return [record for message in messages if (record := _record(message)) is not None]
+
+
+def _answer(data: bytes, wanted: str) -> pb.Answer:
+    answer = pb.Answer()
+    try:
+        answer.ParseFromString(data)
+    except DecodeError as error:
+        raise CentralMisbehavedError("The answer cannot be read; try again, through another neighbour.") from error
+    got = answer.WhichOneof("answer")
+    if got == "error":
+        raise BadInputError(answer.error[:500])
+    if got != wanted:
+        raise CentralMisbehavedError("The answer is to another question; try again.")
+    return answer
+
+
+def _row(message: pb.SearchRow) -> SearchRow | None:
+    if len(message.content_id) != 32 or message.size > MAX_SIZE:
+        return None
+    return SearchRow(
+        content_id=message.content_id,
+        name=message.name,
+        path=message.path,
+        size=message.size,
+        kind=message.kind if message.kind in KINDS else "other",
+        holders=message.holders,
+        names=tuple(message.names[:8]),
+        modified=message.modified,
+    )
+
+
+def _location(content_id: bytes, message: pb.Location | None) -> Location:
+    if message is None or message.size > MAX_SIZE:
+        return Location(content_id, 0, "", ())
+    return Location(content_id, message.size, message.name, tuple(records(message.holders[:MAX_HOLDERS])))
+
+
+def _record(message: pb.PeerRecord) -> PeerRecord | None:
+    try:
+        decode_id(message.peer_id)
+    except ValueError:
+        return None
+    addresses = []
+    for address in message.addresses[:16]:
+        try:
+            parse_url(address)
+        except BadInputError:
+            continue
+        addresses.append(address)
+    return PeerRecord(message.peer_id, message.name[:64], tuple(addresses)) if addresses else None

@@ -1,0 +1,130 @@
+"""Registers with the central, beats, and keeps the certificate fresh. Owns one thread.
+
+It never gives up: whatever fails is tried again at the central's pace, with jitter.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from peer_core import __version__
+from peer_core.directory.central import CentralClient, RevocationList
+from peer_core.directory.types import Pace
+from peer_core.errors import BarrioError, CentralUnreachableError, NotRegisteredError, RevokedError
+from peer_core.identity import enrolment
+from peer_core.identity.revocations import Revocations
+from peer_core.identity.store import Identity
+
+FIRST_PACE = Pace(heartbeat_seconds=30.0, lease_seconds=75.0, publish_batch=1000, retry_seconds=2.0)
+RENEW_BELOW_SECONDS = 10 * 86_400.0
+RENEW_RETRY_BEATS = 20
+REVOKED_RETRY_SECONDS = 60.0
+log = logging.getLogger("barrio.directory")
+
+
+class Presence:
+    """`on_registered` gets the newest change that the central holds; `journal` gives (index id, last sequence)."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        central: CentralClient,
+        revocations: Revocations,
+        addresses: Sequence[str],
+        journal: Callable[[], tuple[bytes, int]],
+        on_registered: Callable[[int], None],
+    ) -> None:
+        self._identity = identity
+        self._central = central
+        self._revocations = revocations
+        self._addresses = list(addresses)
+        self._journal = journal
+        self._on_registered = on_registered
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence")
+        self._registered = False
+        self._beats_to_renewal = 0
+        # Written by the thread alone, read by any.
+        self.pace = FIRST_PACE
+        self.reachable = False
+        self.since: datetime | None = None
+        self.trouble: BarrioError | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop_soon(self) -> None:
+        """No registration or heartbeat begins any more."""
+        self._stop.set()
+
+    def stop(self) -> None:
+        """Waits for the thread; quick once the channel is closed."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._stop.wait(self._step())
+
+    def _step(self) -> float:
+        """One registration or heartbeat; returns the seconds until the next."""
+        try:
+            self._renew_when_due()
+            if self._registered:
+                self._beat()
+            else:
+                self._register()
+        except NotRegisteredError:
+            self._registered = False
+            return 0.0
+        except RevokedError as error:
+            self._registered = False
+            self._set_reachable(False, error)
+            return REVOKED_RETRY_SECONDS
+        except BarrioError as error:
+            self._set_reachable(False, error)
+            return self.pace.retry_seconds * random.uniform(0.5, 1.5)
+        self._set_reachable(True, None)
+        return self.pace.heartbeat_seconds
+
+    def _register(self) -> None:
+        index_id, last_sequence = self._journal()
+        answer = self._central.register(self._addresses, __version__, index_id, last_sequence)
+        self.pace = answer.pace
+        self._take(answer.revocations)
+        self._registered = True
+        self._on_registered(answer.acknowledged_sequence)
+
+    def _beat(self) -> None:
+        self.pace, revocations = self._central.heartbeat(self._revocations.number)
+        self._take(revocations)
+
+    def _take(self, revocations: RevocationList | None) -> None:
+        if revocations is not None:
+            self._revocations.take(revocations.number, revocations.peer_ids, revocations.signature)
+
+    def _renew_when_due(self) -> None:
+        """Renews in the last third of the certificate's life; a failure is tried again some beats later."""
+        if self._beats_to_renewal > 0:
+            self._beats_to_renewal -= 1
+            return
+        self._beats_to_renewal = RENEW_RETRY_BEATS
+        if self._identity.seconds_left() > RENEW_BELOW_SECONDS:
+            return
+        try:
+            enrolment.renew(self._identity)
+        except CentralUnreachableError as error:
+            log.warning("the certificate could not be renewed yet: %s", error.message)
+            return
+        self._central.renew_channel()
+        log.info("the certificate is renewed")
+
+    def _set_reachable(self, reachable: bool, trouble: BarrioError | None) -> None:
+        if reachable != self.reachable or self.since is None:
+            self.since = datetime.now(UTC)
+            log.info("the central %s", "answers" if reachable else f"is out of reach: {trouble}")
+        self.reachable = reachable
+        self.trouble = trouble

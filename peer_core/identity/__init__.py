@@ -1,0 +1,1 @@
+"""Who this device is: key, certificate, enrolment, revocations, proven connections."""

@@ -1,0 +1,1 @@
+"""What I have: shares, scanner, hashing, index, journal of numbered changes."""

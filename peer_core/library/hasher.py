@@ -1,0 +1,238 @@
+"""Works off what waits to be hashed, and reports it to the index in batches.
+
+`work` runs in the library's thread; `progress` and `counts` may be asked from any.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from peer_core.library.disk import is_vanished, reason
+from peer_core.library.hashing import Buffer, Cancelled, FileChangedError, FileHash, seconds_until_settled
+from peer_core.library.index import Index
+from peer_core.library.records import Hashed, Outcome, PendingFile, ShareRow, Unreadable, Vanished
+from peer_core.library.rules import shown
+from peer_core.library.types import Problem, Progress
+from peer_core.library.writing import Writing
+
+BATCH_FILES = 500
+BATCH_SECONDS = 0.25
+SLICE_SECONDS = 0.2
+MAX_OPEN = 4
+MOST_DOUBLINGS = 6
+
+
+@dataclass
+class _Done:
+    files: int = 0
+    bytes: int = 0
+    unrecorded_bytes: int = 0
+
+
+class Hasher:
+    """`cancelled` is asked often while a file is read, and True ends the work at once.
+
+    `recorded` is called after each batch was written down.
+    """
+
+    def __init__(
+        self, index: Index, writing: Writing, *, cancelled: Callable[[], bool], recorded: Callable[[], None]
+    ) -> None:
+        self._index = index
+        self._writing = writing
+        self._cancelled = cancelled
+        self._recorded = recorded
+        self.renumbered: frozenset[int] = frozenset()
+        # The library's thread only.
+        self._buffer = Buffer()
+        self._queue: deque[PendingFile] = deque()
+        self._current: tuple[PendingFile, FileHash] | None = None
+        self._open: dict[int, tuple[PendingFile, FileHash]] = {}
+        self._later: dict[int, float] = {}
+        self._attempts: dict[int, int] = {}
+        self._outcomes: list[tuple[PendingFile, Outcome]] = []
+        self._recorded_at = time.monotonic()
+        self._lock = threading.Lock()
+        # Under _lock.
+        self._done: dict[int, _Done] = {}
+        self._problems: dict[int, dict[int, Problem]] = {}
+        self._files_hashed = 0
+        self._bytes_hashed = 0
+
+    # Any thread
+
+    def counts(self) -> tuple[int, int]:
+        """Files hashed and bytes read so far."""
+        with self._lock:
+            return self._files_hashed, self._bytes_hashed
+
+    def progress(self, share: ShareRow) -> Progress | None:
+        """How far the files that waited are; None when none waits."""
+        if not share.pending:
+            return None
+        with self._lock:
+            done = self._done.get(share.id, _Done())
+            files, total = done.files, done.bytes + share.pending_bytes
+            bytes_done = min(total, done.bytes + done.unrecorded_bytes)
+        return Progress(files, files + share.pending, bytes_done, total)
+
+    def problems(self, share: int) -> list[Problem]:
+        with self._lock:
+            return list(self._problems.get(share, {}).values())
+
+    # The library's thread
+
+    def refresh(self, looked_at: set[int]) -> None:
+        """After a look at some shares: what waits may be other files, and what failed is tried again."""
+        self._set_aside()
+        with self._lock:
+            for share in looked_at:
+                self._problems.pop(share, None)
+
+    def work(self, interrupted: Callable[[], bool]) -> None:
+        """Hashes until nothing waits, or for a short while once `interrupted`. Raises StorageError, losing nothing."""
+        started = time.monotonic()
+        self._record()
+        while not self._cancelled():
+            if interrupted() and time.monotonic() - started > SLICE_SECONDS:
+                break
+            if self._current is None and not self._begin_next():
+                break
+            if self._current is not None:
+                self._step(*self._current)
+            if self._current is not None and self.seconds_until_due() == 0.0:
+                self._set_aside()
+            if len(self._outcomes) >= BATCH_FILES or time.monotonic() - self._recorded_at > BATCH_SECONDS:
+                self._record()
+        self._record()
+
+    def seconds_until_due(self) -> float | None:
+        """When a file that was put off is to be tried again; None when there is none."""
+        if not self._later:
+            return None
+        return max(0.0, min(self._later.values()) - time.monotonic())
+
+    def close(self) -> None:
+        if self._current is not None:
+            self._current[1].close()
+            self._current = None
+        for _, hashing in self._open.values():
+            hashing.close()
+        self._open.clear()
+
+    def _begin_next(self) -> bool:
+        """Opens the next file; False when none is due."""
+        if not self._queue:
+            self._record()
+            now = time.monotonic()
+            limit = BATCH_FILES + len(self._later)
+            waiting = self._index.pending(limit)
+            self._later = {id_: due for id_, due in self._later.items() if due > now}
+            if len(waiting) < limit:
+                there = {file.id for file in waiting}
+                self._later = {id_: due for id_, due in self._later.items() if id_ in there}
+                self._attempts = {id_: count for id_, count in self._attempts.items() if id_ in there}
+                for id_ in self._open.keys() - there:
+                    self._open.pop(id_)[1].close()
+            self._queue.extend(file for file in waiting if file.id not in self._later)
+            if not waiting:
+                self._rest()
+            if not self._queue:
+                return False
+        file = self._queue.popleft()
+        self._current = self._open.pop(file.id, None)
+        if self._current is None:
+            self._begin(file)
+        return True
+
+    def _begin(self, file: PendingFile) -> None:
+        delay = seconds_until_settled(file.mtime_ns)
+        if delay:
+            self._put_off(file, delay)
+            return
+        try:
+            self._current = file, FileHash(file.path, self.renumbered)
+        except OSError as error:
+            self._fail(file, error)
+
+    def _step(self, file: PendingFile, hashing: FileHash) -> None:
+        before = hashing.bytes_done
+        try:
+            if not hashing.finished:
+                hashing.step(self._buffer, self._cancelled)
+                self._count(file, hashing.bytes_done - before)
+            if not hashing.finished:
+                return
+            outcome = Hashed(file.id, hashing.signature, hashing.manifest())
+        except Cancelled:
+            return
+        except FileChangedError:
+            self._put_off_changed(file, hashing.bytes_done)
+        except OSError as error:
+            self._count(file, -hashing.bytes_done, read=False)
+            self._fail(file, error)
+        else:
+            self._attempts.pop(file.id, None)
+            self._outcomes.append((file, outcome))
+            with self._lock:
+                self._files_hashed += 1
+        hashing.close()
+        self._current = None
+
+    def _put_off_changed(self, file: PendingFile, bytes_done: int) -> None:
+        self._count(file, -bytes_done, read=False)
+        attempts = self._attempts.get(file.id, 0)
+        self._attempts[file.id] = min(attempts + 1, MOST_DOUBLINGS)
+        self._put_off(file, 2.0**attempts)
+
+    def _put_off(self, file: PendingFile, delay: float) -> None:
+        self._later[file.id] = time.monotonic() + delay
+
+    def _set_aside(self) -> None:
+        """Other files may come first now; the one at hand is gone on with later, where it was."""
+        self._queue.clear()
+        if self._current is not None:
+            self._open[self._current[0].id] = self._current
+            self._current = None
+        while len(self._open) > MAX_OPEN:
+            least = min(self._open, key=lambda id_: self._open[id_][1].bytes_done)
+            file, hashing = self._open.pop(least)
+            self._count(file, -hashing.bytes_done, read=False)
+            hashing.close()
+
+    def _fail(self, file: PendingFile, error: OSError) -> None:
+        self._attempts.pop(file.id, None)
+        if is_vanished(error):
+            self._outcomes.append((file, Vanished(file.id)))
+            return
+        self._outcomes.append((file, Unreadable(file.id)))
+        with self._lock:
+            self._problems.setdefault(file.share, {})[file.id] = Problem(shown(file.shown), reason(error))
+
+    def _count(self, file: PendingFile, length: int, read: bool = True) -> None:
+        with self._lock:
+            self._done.setdefault(file.share, _Done()).unrecorded_bytes += length
+            if read:
+                self._bytes_hashed += length
+
+    def _record(self) -> None:
+        """Writes the outcomes down; they are kept until that succeeds."""
+        if self._outcomes:
+            self._writing.record([outcome for _, outcome in self._outcomes])
+            with self._lock:
+                for file, outcome in self._outcomes:
+                    done = self._done.setdefault(file.share, _Done())
+                    done.files += 1
+                    if isinstance(outcome, Hashed):
+                        done.bytes += outcome.manifest.size
+                        done.unrecorded_bytes -= outcome.manifest.size
+            self._outcomes.clear()
+            self._recorded()
+        self._recorded_at = time.monotonic()
+
+    def _rest(self) -> None:
+        """Nothing waits at all."""
+        with self._lock:
+            self._done.clear()

@@ -1,0 +1,121 @@
+"""Hashing one file piece by piece, and finding out whether it stood still meanwhile. Knows no index; any thread."""
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from peer_core.content import MAX_PIECE, MIN_PIECE, Manifest, piece_hash, piece_size_for
+from peer_core.library.disk import signature_of
+from peer_core.library.records import Signature
+
+READ_BYTES = 1 << 20
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    # What was a file when it was scanned may be a link or a pipe by now.
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+)
+_NOT_A_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+_COARSE_SECONDS = 2.1
+_FINE_SECONDS = 0.02
+
+
+class FileChangedError(Exception):
+    """The file did not stand still; try again later."""
+
+
+class Cancelled(Exception):
+    """Hashing was given up."""
+
+
+class Buffer:
+    """Memory for one piece, used again for each; grows to 16 MiB when a large file needs it."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray(MIN_PIECE)
+
+    def view(self, length: int) -> memoryview:
+        if length > len(self._memory):
+            self._memory = bytearray(MAX_PIECE)
+        return memoryview(self._memory)[:length]
+
+
+def seconds_until_settled(mtime_ns: int) -> float:
+    """How long to wait until a later write is sure to show another time; 0 for most files.
+
+    A write within the same tick of the file system's clock as the last one would leave size and time as they are.
+    """
+    coarse = mtime_ns % 1_000_000_000 == 0
+    window = _COARSE_SECONDS if coarse else _FINE_SECONDS
+    # Both ways: a file server's clock may run ahead of ours.
+    return window if abs(time.time_ns() - mtime_ns) < window * 1e9 else 0.0
+
+
+class FileHash:
+    """An open file on its way to a manifest; `bytes_done` tells how far. Close it."""
+
+    def __init__(self, path: Path, renumbered: frozenset[int] = frozenset()) -> None:
+        """Raises OSError; FileNotFoundError also when the path is not a regular file any more."""
+        self._path = path
+        self._renumbered = renumbered
+        try:
+            self._file = open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, _FLAGS))  # noqa: SIM115
+        except OSError as error:
+            if error.errno in _NOT_A_FILE:
+                raise FileNotFoundError(str(path)) from error
+            raise
+        try:
+            status = os.fstat(self._file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise FileNotFoundError(str(path))
+        except OSError:
+            self._file.close()
+            raise
+        self.signature: Signature = signature_of(status, renumbered)
+        self.bytes_done = 0
+        self._piece_size = piece_size_for(self.signature.size)
+        self._hashes = bytearray()
+
+    def __enter__(self) -> "FileHash":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def finished(self) -> bool:
+        return self.bytes_done == self.signature.size
+
+    def step(self, buffer: Buffer, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Reads and hashes the next piece. Raises OSError, FileChangedError and Cancelled."""
+        length = min(self._piece_size, self.signature.size - self.bytes_done)
+        piece = buffer.view(length)
+        filled = 0
+        while filled < length:
+            if cancelled():
+                raise Cancelled
+            got = self._file.readinto(piece[filled : filled + READ_BYTES])
+            if not got:
+                raise FileChangedError
+            filled += got
+        self._hashes += piece_hash(piece)
+        self.bytes_done += length
+
+    def manifest(self) -> Manifest:
+        """Of the finished file. Raises FileChangedError when it was written to or exchanged, and OSError."""
+        for status in (os.fstat(self._file.fileno()), self._path.lstat()):
+            if signature_of(status, self._renumbered) != self.signature:
+                raise FileChangedError
+        return Manifest(self.signature.size, self._piece_size, bytes(self._hashes))

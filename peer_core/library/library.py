@@ -1,0 +1,266 @@
+"""The library's face: shares, lookups, the journal of numbered changes. Any thread; nothing here waits for a scan."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from peer_core.content import Manifest
+from peer_core.errors import BadInputError, ConflictError, NotFoundError, StorageError
+from peer_core.library import rules
+from peer_core.library.database import Database
+from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
+from peer_core.library.index import Index
+from peer_core.library.records import ShareRow
+from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
+from peer_core.library.worker import Worker
+from peer_core.library.writing import Writing
+
+MAX_PROBLEMS = 100
+
+
+class Library:
+    """What this device shares.
+
+    `excluded`: folders that are never shared, such as the data folder. `on_change` is called in the library's thread
+    when the journal has grown.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        rescan_seconds: float = 900.0,
+        excluded: Sequence[Path] = (),
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Opens the index, and brings an older one up to date. Raises DataVersionError and StorageError."""
+        self._excluded = tuple(path.expanduser().resolve() for path in excluded)
+        self._database = Database(database)
+        self._index = Index(self._database)
+        self._writing = Writing(self._database)
+        self._worker = Worker(
+            self._index,
+            self._writing,
+            rescan_seconds=max(1.0, rescan_seconds),
+            excluded=self._excluded,
+            on_change=on_change,
+        )
+
+    def start(self) -> None:
+        """Starts the thread, which begins with a look at every share."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Ends the thread and closes the index; afterwards every other call raises StorageError."""
+        self._worker.stop()
+        self._database.close()
+
+    # Shares
+
+    def shares(self) -> list[Share]:
+        """By name."""
+        busy = self._worker.busy()
+        return [self._described(row, busy) for row in self._index.shares()]
+
+    def share(self, name: str) -> Share:
+        """Raises NotFoundError."""
+        busy = self._worker.busy()
+        return self._described(self._row(name), busy)
+
+    def add_share(self, path: str | Path, name: str | None = None) -> Share:
+        """Shares a folder, under its own name unless another is given; looking at it begins by itself.
+
+        Raises BadInputError and ConflictError.
+        """
+        given, folder = self._checked_folder(path)
+        wanted = None if name is None else rules.share_name(name)
+
+        def choose_name(present: list[ShareRow]) -> str:
+            for row in present:
+                _check_apart(folder, row)
+            taken = {row.name.casefold() for row in present}
+            if wanted is None:
+                return _free_name(rules.name_for_folder(folder.name if given.name in ("", "..") else given.name), taken)
+            if wanted.casefold() in taken:
+                raise ConflictError(f"There is a share called “{wanted}” already; give this one another name.")
+            return wanted
+
+        row = self._writing.add_share(folder, choose_name)
+        self._worker.ask([row.id])
+        return self._described(row, {row.id})
+
+    def remove_share(self, name: str) -> None:
+        """Stops sharing a folder; the files stay where they are. Raises NotFoundError."""
+        if self._writing.remove_share(name) is None:
+            raise _no_share(name)
+        self._worker.removed()
+
+    def rescan(self, name: str | None = None) -> None:
+        """Asks for a full look at one share or at all, which begins from now on. Raises NotFoundError."""
+        rows = self._index.shares() if name is None else [self._row(name)]
+        self._worker.ask(row.id for row in rows)
+
+    def totals(self) -> Totals:
+        """Over all shares; `pending` are the files that wait to be hashed."""
+        rows = self._index.shares()
+        return Totals(sum(r.files for r in rows), sum(r.bytes for r in rows), sum(r.pending for r in rows))
+
+    def work(self) -> Work:
+        """Counters since this object was made."""
+        return Work(self._worker.looks, *self._worker.hasher.counts())
+
+    def trouble(self) -> StorageError | None:
+        """Why the index cannot be written now, or None; the thread tries again by itself."""
+        return self._worker.trouble
+
+    def _row(self, name: str) -> ShareRow:
+        row = next((row for row in self._index.shares() if row.name == name), None)
+        if row is None:
+            raise _no_share(name)
+        return row
+
+    def _described(self, row: ShareRow, busy: set[int]) -> Share:
+        """`busy`: asked for before the row, so that the end of a look cannot fall between the two unseen."""
+        hasher = self._worker.hasher
+        if row.id in busy:
+            state = ShareState.SCANNING
+        elif not row.available:
+            state = ShareState.UNAVAILABLE
+        else:
+            state = ShareState.HASHING if row.pending else ShareState.READY
+        problems = [*self._worker.problems(row.id), *hasher.problems(row.id)]
+        trouble = self._worker.trouble
+        if trouble is not None:
+            problems.insert(0, Problem(str(self._database.path), trouble.message))
+        return Share(
+            row.name,
+            row.path,
+            state,
+            row.files,
+            row.bytes,
+            row.pending,
+            hasher.progress(row),
+            tuple(problems[:MAX_PROBLEMS]),
+        )
+
+    def _checked_folder(self, path: str | Path) -> tuple[Path, Path]:
+        """(as given, without links). Raises BadInputError."""
+        try:
+            given = Path(path).expanduser()
+            folder = given.resolve(strict=True)
+        except FileNotFoundError as error:
+            raise BadInputError(f"There is no folder {rules.shown(str(path))}.") from error
+        except OSError as error:
+            raise BadInputError(f"The folder {rules.shown(str(path))} cannot be shared: {reason(error)}.") from error
+        except (RuntimeError, ValueError) as error:
+            raise BadInputError("That is not the path of a folder.") from error
+        if not given.is_absolute():
+            raise BadInputError(f"Give the whole path of the folder, not {rules.shown(str(given))}.")
+        if not rules.is_text(str(folder)):
+            raise BadInputError("The folder's name is not valid text (UTF-8); rename it to share it.")
+        if not folder.is_dir():
+            raise BadInputError(f"{folder} is not a folder; choose the folder that holds it.")
+        if any(_is_inside(folder, other) for other in self._excluded):
+            raise BadInputError(f"{folder} holds Barrio's own data and is never shared; choose another folder.")
+        try:
+            with os.scandir(folder):
+                return given, folder
+        except OSError as error:
+            raise BadInputError(f"The folder {folder} cannot be shared: {reason(error)}.") from error
+
+    # Contents
+
+    def find(self, content_id: bytes) -> HeldFile | None:
+        """A file with this content that is on the disk as it was when it was hashed."""
+        stale = set()
+        found = None
+        for share, held in self._index.holders(content_id):
+            if _is_as_indexed(held):
+                found = held
+                break
+            stale.add(share)
+        if stale:
+            self._worker.ask(stale)
+        return found
+
+    def has(self, content_ids: Iterable[bytes]) -> set[bytes]:
+        """Those of the contents that some share holds, by the index."""
+        return self._index.held(content_ids)
+
+    def adopt(self, path: Path, manifest: Manifest) -> None:
+        """Indexes a finished, verified file without reading it, when it lies in a share; else does nothing."""
+        try:
+            place = path.parent.resolve() / path.name
+            status = place.lstat()
+        except OSError:
+            return
+        row = next((row for row in self._index.shares() if place.is_relative_to(row.path)), None)
+        if row is None or any(_is_inside(place, other) for other in self._excluded):
+            return
+        inside = place.relative_to(row.path)
+        regular = stat.S_ISREG(status.st_mode) and not is_link(status) and not is_hidden(status)
+        left_out = any(rules.is_left_out(part) for part in inside.parts)
+        if not regular or left_out or status.st_size != manifest.size or rules.refusal(str(inside), status.st_size):
+            return
+        folder = "" if len(inside.parts) == 1 else inside.parent.as_posix()
+        signature = signature_of(status, renumbered_devices())
+        self._writing.adopt(row.id, folder, place.name, signature, manifest)
+        self._worker.nudge()
+
+    # Journal
+
+    @property
+    def index_id(self) -> bytes:
+        """16 bytes, made with the database."""
+        return self._index.index_id
+
+    def last_sequence(self) -> int:
+        """The number of the newest change; it never falls."""
+        return self._index.last_sequence()
+
+    def changes_after(self, sequence: int, limit: int) -> list[Change]:
+        """At most `limit` changes in order, only the newest of each entry; a rename's two halves stay together."""
+        return self._index.changes_after(sequence, limit)
+
+    def forget_tombstones(self, up_to: int) -> None:
+        """To be called when the central has every change up to this number."""
+        self._writing.forget_tombstones(up_to)
+
+
+def _no_share(name: str) -> NotFoundError:
+    return NotFoundError(f"There is no share called “{rules.shown(name)}”; list the shares to see their names.")
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Also when they are the same."""
+    return Path(os.path.normcase(path)).is_relative_to(os.path.normcase(folder))
+
+
+def _check_apart(folder: Path, share: ShareRow) -> None:
+    """Raises ConflictError when one lies inside the other."""
+    inside, around = _is_inside(folder, share.path), _is_inside(share.path, folder)
+    if inside and around:
+        raise ConflictError(f"{folder} is shared already, as “{share.name}”.")
+    if inside:
+        raise ConflictError(f"{folder} lies inside the share “{share.name}” and is shared with it.")
+    if around:
+        raise ConflictError(f"{folder} contains the share “{share.name}”; remove that one first.")
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """`name`, or with the first free number."""
+    free, number = name, 1
+    while free.casefold() in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def _is_as_indexed(held: HeldFile) -> bool:
+    try:
+        status = held.path.lstat()
+    except OSError:
+        return False
+    signature = signature_of(status)
+    return stat.S_ISREG(status.st_mode) and (signature.size, signature.mtime_ns) == (held.size, held.mtime_ns)

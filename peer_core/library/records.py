@@ -1,0 +1,135 @@
+"""What scanner, hasher and index hand to each other. Plain values, so that another process may make them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from peer_core.content import Manifest
+
+
+class FileState(IntEnum):
+    """Kept in the database; see the schema."""
+
+    PENDING = 0
+    SHARED = 1
+    WITHHELD = 2
+    GONE = 3
+    FAILED = 4
+
+
+class Signature(NamedTuple):
+    """What tells that a file is still the same one; `inode` is 0 where ids do not last."""
+
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+
+
+class KnownFile(NamedTuple):
+    """A file of one folder as the index has it."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    state: int
+    id: int
+    device: int
+    content: int | None
+    name: str
+
+
+# The same as it comes from the database: making the named form of each would slow down a scan by a tenth.
+KnownRow = tuple[int, int, int, int, int, int, int | None, str]
+
+
+class Match(NamedTuple):
+    """An entry whose file had the signature that was asked for, wherever it is."""
+
+    file: int
+    state: int
+    content: int
+    root: str
+    folder: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """A share as the index has it; `device` and `inode` are its root folder's when it was last walked."""
+
+    id: int
+    name: str
+    path: Path
+    available: bool
+    device: int
+    inode: int
+    files: int
+    bytes: int
+    pending: int
+    pending_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that is new, changed or back; without `content` it waits to be hashed.
+
+    `moved_from`: the entry that it left, which ends in the same step.
+    """
+
+    folder: str
+    name: str
+    signature: Signature
+    content: int | None = None
+    moved_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """An entry that cannot be reached now, and is remembered."""
+
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An entry whose file is not there any more, unless it changed after the number `unless_after`."""
+
+    file: int
+    unless_after: int | None = None
+
+
+Step = Found | Withheld | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFile:
+    """A file that waits to be hashed; `shown` is its path within the share."""
+
+    id: int
+    share: int
+    path: Path
+    shown: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    file: int
+    signature: Signature
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    file: int
+
+
+Outcome = Hashed | Unreadable | Vanished

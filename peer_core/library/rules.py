@@ -1,0 +1,73 @@
+"""Which names are shared, and what a share may be called. Pure; any thread."""
+
+import unicodedata
+
+from peer_core.content import MAX_SIZE
+from peer_core.errors import BadInputError
+
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4096
+
+_SYSTEM = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found", "icon\r"}
+)
+_TEMPORARY = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".!ut", ".!qb")
+_FORBIDDEN = frozenset('/\\:*?"<>|')
+
+
+def is_left_out(name: str) -> bool:
+    """Hidden, temporary and system names of files and folders."""
+    if name[0] == "." or name.startswith("~$"):
+        return True
+    lower = name.lower()
+    return lower in _SYSTEM or lower.endswith(_TEMPORARY)
+
+
+def is_text(name: str) -> bool:
+    """False for a name that is not valid UTF-8 on the disk, and so cannot be told to anybody."""
+    if name.isascii():
+        return True
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """The name with a mark for each byte that is no text."""
+    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in name)
+
+
+def refusal(path: str, size: int) -> str | None:
+    """Why a file with this path within its share cannot be shared, for a person; None when it can."""
+    if not is_text(path):
+        return "its name is not valid text (UTF-8); rename it to share it"
+    if len(path) > MAX_PATH_BYTES // 4 and len(path.encode("utf-8")) > MAX_PATH_BYTES:
+        return "its path is too long"
+    if size > MAX_SIZE:
+        return "it is too large"
+    return None
+
+
+def share_name(name: str) -> str:
+    """The name in its normal form. Raises BadInputError."""
+    name = unicodedata.normalize("NFC", name.strip()) if is_text(name) else name
+    if not name or name in (".", ".."):
+        raise BadInputError("A share needs a name.")
+    if not is_text(name) or any(c in _FORBIDDEN or unicodedata.category(c) in ("Cc", "Cf") for c in name):
+        raise BadInputError("A share's name has no control characters and none of / \\ : * ? \" < > |")
+    if len(name.encode("utf-8")) > MAX_NAME_BYTES:
+        raise BadInputError(f"A share's name has at most {MAX_NAME_BYTES} bytes; choose a shorter one.")
+    return name
+
+
+def name_for_folder(folder_name: str) -> str:
+    """A share name made from a folder's own name."""
+    kept = "".join(
+        "_" if c in _FORBIDDEN or not is_text(c) or unicodedata.category(c) in ("Cc", "Cf") else c for c in folder_name
+    )
+    while len(kept.encode("utf-8")) > MAX_NAME_BYTES - 8:
+        kept = kept[:-1]
+    kept = unicodedata.normalize("NFC", kept).strip()
+    return kept if kept not in ("", ".", "..") else "share"

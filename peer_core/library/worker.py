@@ -1,0 +1,326 @@
+"""The library's one thread: looks at shares when asked and from time to time, hashes in between, tells of changes.
+
+`ask`, `removed`, `nudge` and `stop` may be called from any thread and return at once.
+"""
+
+import logging
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from peer_core.errors import StorageError
+from peer_core.library.disk import renumbered_devices
+from peer_core.library.hasher import Hasher
+from peer_core.library.index import Index
+from peer_core.library.records import FileState, Gone, KnownFile, ShareRow, Signature, Step, Withheld
+from peer_core.library.scanner import Root, ShareUnreachableError, Walk
+from peer_core.library.types import Problem
+from peer_core.library.writing import Writing
+
+log = logging.getLogger(__name__)
+
+BATCH_STEPS = 500
+BATCH_SECONDS = 0.5
+ROOTS_SECONDS = 5.0
+SWEEP_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+class _Stopped(Exception):
+    """`stop` was called."""
+
+
+class _ShareRemoved(Exception):
+    """The share that is being looked at was removed."""
+
+
+class Worker:
+    """Owns the thread; the index is the truth, and what is kept here may be lost at any time."""
+
+    def __init__(
+        self,
+        index: Index,
+        writing: Writing,
+        *,
+        rescan_seconds: float,
+        excluded: Sequence[Path],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._index = index
+        self._writing = writing
+        self._rescan_seconds = rescan_seconds
+        self._excluded = frozenset(os.path.normcase(path) for path in excluded)
+        self._on_change = on_change
+        self.hasher = Hasher(index, writing, cancelled=lambda: self._stopping, recorded=self._tell)
+        self._thread = threading.Thread(target=self._run, name="library")
+        # The library's thread only.
+        self._told = index.last_sequence()
+        self._next_look = 0.0
+        self._next_roots = 0.0
+        self._next_sweep = 0.0
+        self._wake = threading.Condition()
+        # Under _wake.
+        self._asked: set[int] = set()
+        self._looking: set[int] = set()
+        self._problems: dict[int, list[Problem]] = {}
+        self._removal = True
+        self._nudged = False
+        self._stopping = False
+        self._looks = 0
+        self._trouble: StorageError | None = None
+
+    # Any thread
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the thread has ended: at the latest after one read from a disk and one write."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.hasher.close()
+
+    def ask(self, shares: Iterable[int]) -> None:
+        """A full look at these shares that begins from now on."""
+        with self._wake:
+            self._asked.update(shares)
+            self._wake.notify_all()
+
+    def removed(self) -> None:
+        """Some share was removed."""
+        with self._wake:
+            self._removal = True
+            self._wake.notify_all()
+
+    def nudge(self) -> None:
+        """Somebody else changed the index."""
+        with self._wake:
+            self._nudged = True
+            self._wake.notify_all()
+
+    def busy(self) -> set[int]:
+        """The shares that a look runs at, or is to."""
+        with self._wake:
+            return self._asked | self._looking
+
+    def problems(self, share: int) -> list[Problem]:
+        """What the last look at it could not read."""
+        with self._wake:
+            return list(self._problems.get(share, ()))
+
+    @property
+    def looks(self) -> int:
+        with self._wake:
+            return self._looks
+
+    @property
+    def trouble(self) -> StorageError | None:
+        """Why nothing can be written down now; it is tried again."""
+        with self._wake:
+            return self._trouble
+
+    # The library's thread
+
+    def _run(self) -> None:
+        pause = 1.0
+        while not self._stopping:
+            try:
+                self._turn()
+            except _Stopped:
+                break
+            except StorageError as error:
+                self._note_trouble(error)
+            except Exception:
+                log.exception("the library's work failed; it is tried again")
+                self._note_trouble(StorageError("The library's work failed; the log tells why. It is tried again."))
+            else:
+                self._note_trouble(None)
+                pause = 1.0
+                continue
+            self._sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+
+    def _turn(self) -> None:
+        """One round; waits at its end when there was nothing to do."""
+        self._end_removed()
+        now = time.monotonic()
+        look_is_due = now >= self._next_look
+        if look_is_due:
+            self.ask(share.id for share in self._index.shares())
+        if now >= self._next_roots:
+            self._look_at_roots()
+            self._next_roots = now + ROOTS_SECONDS
+        if self._has_news():
+            self._look()
+        if look_is_due:
+            self._next_look = time.monotonic() + self._rescan_seconds
+        self.hasher.work(self._has_news)
+        self._tell()
+        if self._has_news():
+            return
+        if now >= self._next_sweep:
+            self._sweep()
+            self._next_sweep = now + SWEEP_SECONDS
+        due = self.hasher.seconds_until_due()
+        until_next = min(self._next_look, self._next_roots) - time.monotonic()
+        self._sleep(until_next if due is None else min(due, until_next))
+
+    def _sleep(self, seconds: float) -> None:
+        with self._wake:
+            if not (self._stopping or self._asked or self._removal or self._nudged):
+                self._wake.wait(max(0.0, seconds))
+            self._nudged = False
+
+    def _note_trouble(self, error: StorageError | None) -> None:
+        with self._wake:
+            self._trouble = error
+
+    def _has_news(self) -> bool:
+        with self._wake:
+            return bool(self._asked or self._removal)
+
+    def _tell(self) -> None:
+        last = self._index.last_sequence()
+        if last != self._told:
+            self._told = last
+            self._on_change()
+
+    def _breathe(self) -> None:
+        """Between two folders of a look: what cannot wait for its end."""
+        if self._stopping:
+            raise _Stopped
+        self._end_removed()
+
+    # Looks
+
+    def _look(self) -> None:
+        """At all shares that were asked for. What was not met ends last, so that a move between shares shows."""
+        with self._wake:
+            self._looking, self._asked = self._asked, set()
+        before = self._index.last_sequence()
+        renumbered = renumbered_devices()
+        self.hasher.renumbered = renumbered
+        displaced: dict[Signature, int] = {}
+        missing: list[tuple[ShareRow, array[int]]] = []
+        try:
+            for share in self._index.shares():
+                if share.id in self._looking:
+                    walk = Walk(
+                        share,
+                        self._index,
+                        excluded=self._excluded,
+                        renumbered=renumbered,
+                        displaced=displaced,
+                        breathe=self._breathe,
+                    )
+                    if self._walk(share, walk):
+                        missing.append((share, walk.missing))
+            for share, files in missing:
+                with suppress(_ShareRemoved):
+                    self._write(share, (Gone(file, unless_after=before) for file in files))
+        except Exception:
+            self.ask(self._looking)
+            raise
+        else:
+            with self._wake:
+                self._looks += 1
+        finally:
+            with self._wake:
+                looked_at, self._looking = self._looking, set()
+            self.hasher.refresh(looked_at)
+
+    def _walk(self, share: ShareRow, walk: Walk) -> bool:
+        """True when the whole share was seen."""
+        try:
+            root = Root(share)
+            self._writing.set_reachable(share.id, True, root.device, root.inode)
+            self._write(share, walk.steps(root))
+        except ShareUnreachableError as error:
+            self._withhold(share, str(error))
+            return False
+        except _ShareRemoved:
+            return False
+        with self._wake:
+            self._problems[share.id] = walk.problems
+        return True
+
+    def _withhold(self, share: ShareRow, why: str) -> None:
+        self._writing.set_reachable(share.id, False)
+        with self._wake:
+            self._problems[share.id] = [Problem(str(share.path), why)]
+        self._write(share, (Withheld(file) for file in self._files_of(share, FileState.WITHHELD)))
+
+    def _files_of(self, share: ShareRow, but: FileState) -> Iterator[int]:
+        """Entries of a share that are neither gone nor in the state `but`."""
+        for folder in self._index.folders(share.id).values():
+            if self._stopping:
+                raise _Stopped
+            for file in map(KnownFile._make, self._index.files_in(folder).values()):
+                if file.state not in (FileState.GONE, but):
+                    yield file.id
+
+    def _write(self, share: ShareRow, steps: Iterable[Step], removed: bool = False) -> None:
+        """In batches, telling of each. Raises _ShareRemoved when the share is not the same any more."""
+        batch: list[Step] = []
+        written_at = time.monotonic()
+        for step in steps:
+            batch.append(step)
+            if len(batch) >= BATCH_STEPS or time.monotonic() - written_at > BATCH_SECONDS:
+                self._write_batch(share, batch, removed)
+                batch.clear()
+                written_at = time.monotonic()
+        if batch:
+            self._write_batch(share, batch, removed)
+
+    def _write_batch(self, share: ShareRow, batch: list[Step], removed: bool) -> None:
+        if self._stopping:
+            raise _Stopped
+        if not self._writing.apply(share, batch, removed):
+            raise _ShareRemoved
+        self._tell()
+
+    def _end_removed(self) -> None:
+        """The entries of removed shares become tombstones."""
+        with self._wake:
+            if not self._removal:
+                return
+            self._removal = False
+        try:
+            for share in self._index.shares(removed=True):
+                steps = (Gone(file) for file in self._files_of(share, FileState.GONE))
+                # It may be shared again meanwhile.
+                with suppress(_ShareRemoved):
+                    self._write(share, steps, removed=True)
+        except StorageError:
+            self.removed()
+            raise
+
+    def _look_at_roots(self) -> None:
+        """Disks that came or went since the last look."""
+        changed = []
+        for share in self._index.shares():
+            try:
+                Root(share)
+            except ShareUnreachableError:
+                there = False
+            else:
+                there = True
+            if there != share.available:
+                changed.append(share.id)
+        self.ask(changed)
+
+    def _sweep(self) -> None:
+        """Gives back the room of what nobody refers to any more."""
+        for contents in self._index.orphans():
+            if self._stopping:
+                raise _Stopped
+            if contents:
+                self._writing.drop_contents(contents)
+        self._writing.drop_empty()

@@ -1,0 +1,109 @@
+"""The half of a peer that needs a barrio: its server for other peers, its presence, its directory."""
+
+import logging
+from typing import Any
+
+from peer_core import __version__
+from peer_core.addresses import format_host_port, own_addresses, parse_listen
+from peer_core.directory.directory import Directory
+from peer_core.errors import InUseError
+from peer_core.identity.revocations import Revocations
+from peer_core.identity.store import Identity
+from peer_core.library.library import Library
+from peer_core.library.types import HeldFile
+from peer_core.meter import Meter
+from peer_core.server.hosting import HostedServer
+from peer_core.server.peer_api import MAX_QUESTION, peer_api
+from peer_core.settings import Settings
+from peer_core.transfer.types import Holder, Located
+
+THREADS = 16
+CONNECTIONS = 1000
+CONNECTIONS_PER_ADDRESS = 200
+IDLE_SECONDS = 60
+DRAIN_SECONDS = 2.0
+log = logging.getLogger("barrio")
+
+
+class Online:
+    """From `start` to `stop` other peers can ask this one, and it can ask the barrio."""
+
+    def __init__(self, identity: Identity, settings: Settings, library: Library, sent: Meter) -> None:
+        self.identity = identity
+        self.notice: InUseError | None = None
+        self._library = library
+        self._sent = sent
+        self._server = self._bind(settings)
+        self._revocations = Revocations(identity, self._cut_off)
+        host, port = self._server.address
+        advertised = settings.texts("advertise")
+        self.addresses = advertised or own_addresses(host, port, identity.membership.directory[0])
+        self.directory = Directory(identity, self._revocations, library, self.addresses, settings.texts("neighbour"))
+
+    @property
+    def listens_at(self) -> str:
+        return format_host_port(*self._server.address)
+
+    def start(self) -> None:
+        self._server.start()
+        self.directory.start()
+
+    def stop(self) -> None:
+        self.directory.stop()
+        self._server.stop(DRAIN_SECONDS)
+
+    def locate(self, content_id: bytes) -> Located:
+        """Live holders, for a transfer."""
+        location = self.directory.locate([content_id])[0]
+        holders = tuple(
+            Holder(p.peer_id, p.name, p.addresses) for p in location.holders if not self.is_revoked(p.peer_id)
+        )
+        return Located(location.size, location.name, holders)
+
+    # What the peer API asks for (the protocol `ServingPeer`).
+
+    def introduction(self) -> dict[str, Any]:
+        return {"peer_id": self.identity.peer_id, "name": self.identity.name, "version": __version__}
+
+    def is_revoked(self, peer_id: str) -> bool:
+        return self._revocations.is_revoked(peer_id)
+
+    def relay(self, sealed: bytes) -> bytes:
+        return self.directory.relay(sealed)
+
+    def held(self, content_id: bytes) -> HeldFile | None:
+        return self._library.find(content_id)
+
+    def sent(self, count: int) -> None:
+        self._sent.add(count)
+
+    def _cut_off(self, peer_ids: set[str]) -> None:
+        """Ends the connections of members that were just removed."""
+        for peer_id in peer_ids:
+            log.info("removed from the barrio: %s", peer_id)
+            self._server.close_peer(peer_id)
+
+    def _bind(self, settings: Settings) -> HostedServer:
+        """Listens where it should; only the default port, when taken, gives way to another one."""
+        host, port = parse_listen(settings.text("listen"))
+        try:
+            return self._server_at(host, port)
+        except InUseError as error:
+            if not settings.is_default("listen"):
+                raise
+            server = self._server_at(host, 0)
+            self.notice = InUseError(f"{error.message} This time Barrio listens on port {server.address[1]}.")
+            return server
+
+    def _server_at(self, host: str, port: int) -> HostedServer:
+        return HostedServer(
+            peer_api(self),
+            (host, port),
+            name="peer-api",
+            threads=THREADS,
+            tls=self.identity.server_context,
+            connection_limit=CONNECTIONS,
+            per_address_limit=CONNECTIONS_PER_ADDRESS,
+            max_body_bytes=MAX_QUESTION,
+            channel_timeout=IDLE_SECONDS,
+        )

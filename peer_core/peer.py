@@ -1,0 +1,310 @@
+"""The composition root of a peer: builds the rooms, `start()`s and `stop()`s them, and passes between them.
+
+Holds for the desktop and for the headless peer alike. `start` and `stop` block; call them off a window's thread.
+"""
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peer_core import __version__
+from peer_core.addresses import format_host_port
+from peer_core.content import Manifest
+from peer_core.data_folder import LOCAL_API_FILE, FolderLock, prepare, write_json
+from peer_core.directory.types import SearchPage, SearchQuestion, Via
+from peer_core.errors import BarrioError, ConflictError, NotJoinedError, StorageError
+from peer_core.identity import enrolment
+from peer_core.identity.key_store import KeyStore
+from peer_core.identity.store import Identity
+from peer_core.library.library import Library
+from peer_core.library.types import Share
+from peer_core.meter import Meter
+from peer_core.online import Online
+from peer_core.server import shapes
+from peer_core.server.hosting import HostedServer
+from peer_core.server.local_api import MAX_BODY, local_api
+from peer_core.settings import Settings, Value
+from peer_core.transfer.queue import Transfers
+from peer_core.transfer.store import TransferStore
+from peer_core.transfer.types import Transfer
+
+LOCAL_THREADS = 8
+LOCAL_CONNECTIONS = 100
+CERTIFICATE_WARNING_SECONDS = 5 * 86_400.0
+log = logging.getLogger("barrio")
+
+
+class Peer:
+    """One member's node. Also what the local API asks (the protocol `LocalPeer`)."""
+
+    def __init__(
+        self, data_dir: Path, overrides: Mapping[str, Value | None] | None = None, *, strict: bool = False
+    ) -> None:
+        """`overrides`: settings from the command line. `strict`: `start` fails when the peer cannot go online;
+        otherwise the local API runs all the same and tells why."""
+        self.data_dir = data_dir
+        self.token = secrets.token_urlsafe(32)
+        self._overrides = overrides
+        self._strict = strict
+        self._lock = FolderLock(data_dir)
+        self._sent, self._received = Meter(), Meter()
+        self._joining = threading.Lock()
+        self._running = False
+        # Set by start() and join(), read by any thread.
+        self._library: Library | None = None
+        self._transfers: Transfers | None = None
+        self._local: HostedServer | None = None
+        self._online: Online | None = None
+        self._offline_because: BarrioError | None = None
+
+    @property
+    def local_url(self) -> str:
+        assert self._local is not None
+        return f"http://{format_host_port(*self._local.address)}"
+
+    @property
+    def online(self) -> Online | None:
+        """None before joining, or when going online failed."""
+        return self._online
+
+    def start(self) -> None:
+        """Raises BarrioError with a sentence for the person; nothing is left running then."""
+        prepare(self.data_dir)
+        self._lock.take()
+        try:
+            self._start_local()
+            try:
+                identity = Identity.load(self.data_dir)
+                if identity is not None:
+                    self._go_online(identity)
+            except BarrioError as error:
+                if self._strict:
+                    raise
+                self._offline_because = error
+                log.warning("not online: %s", error.message)
+        except BaseException:
+            self._running = True
+            self.stop()
+            raise
+        self._running = True
+
+    def _start_local(self) -> None:
+        self._settings = Settings(self.data_dir, self._overrides)
+        self._library = Library(
+            self.data_dir / "library.sqlite",
+            rescan_seconds=float(self._settings.number("rescan_seconds")),
+            excluded=[self.data_dir],
+            on_change=self._library_changed,
+        )
+        store = TransferStore(self.data_dir / "transfers.sqlite", self.data_dir / "transfers")
+        self._transfers = Transfers(store, self._download_folder, self._received.add)
+        self._local = HostedServer(
+            local_api(self, self.token),
+            ("127.0.0.1", 0),
+            name="local-api",
+            threads=LOCAL_THREADS,
+            connection_limit=LOCAL_CONNECTIONS,
+            max_body_bytes=MAX_BODY,
+        )
+        self._library.start()
+        self._local.start()
+        access = {"url": self.local_url, "token": self.token, "pid": os.getpid()}
+        write_json(self.data_dir / LOCAL_API_FILE, access)
+
+    def _go_online(self, identity: Identity) -> None:
+        assert self._library is not None and self._transfers is not None
+        online = Online(identity, self._settings, self._library, self._sent)
+        online.start()
+        self._online = online
+        self._transfers.start(identity, online.locate, self._adopt)
+
+    def stop(self) -> None:
+        """Ends all threads within a few seconds: first what others see, then transfers, then the window's seam."""
+        if not self._running:
+            return
+        self._running = False
+        with self._joining:
+            if self._transfers is not None:
+                self._transfers.stop_soon()
+            if self._online is not None:
+                self._online.stop()
+            if self._transfers is not None:
+                self._transfers.stop()
+            if self._local is not None:
+                (self.data_dir / LOCAL_API_FILE).unlink(missing_ok=True)
+                self._local.stop(1.0)
+            if self._library is not None:
+                self._library.stop()
+        self._lock.release()
+
+    # What the local API asks.
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def status(self) -> dict[str, Any]:
+        assert self._library is not None
+        totals = self._library.totals()
+        online = self._online
+        shares = {"files": totals.files, "bytes": totals.bytes, "pending": totals.pending}
+        status: dict[str, Any] = {
+            "peer_id": None,
+            "name": self._settings.text("name"),
+            "version": __version__,
+            "joined": (self.data_dir / "identity").exists(),
+            "network_name": None,
+            "addresses": [],
+            "central": {"reachable": False, "since": None, "address": None},
+            "neighbours": [],
+            "queries": {"through_neighbour": 0, "direct": 0, "open": 0},
+            "relayed": 0,
+            "bytes": {"sent": self._sent.total, "received": self._received.total},
+            "rates": {"sent": round(self._sent.rate()), "received": round(self._received.rate())},
+            "shares": shares,
+            "key_store": None,
+            "data_dir": str(self.data_dir),
+            "notices": [{"title": n.title, "message": n.message} for n in self._notices()],
+        }
+        if online is None:
+            return status
+        identity, directory = online.identity, online.directory
+        shares["pending"] += directory.publisher.pending()
+        counters, since = directory.counters(), directory.presence.since
+        return status | {
+            "peer_id": identity.peer_id,
+            "name": identity.name,
+            "network_name": identity.membership.network_name,
+            "addresses": online.addresses,
+            "central": {
+                "reachable": directory.presence.reachable,
+                "since": shapes.moment(since.timestamp()) if since else None,
+                "address": directory.central.address,
+            },
+            "neighbours": self.neighbours(),
+            "queries": {
+                "through_neighbour": counters.through_neighbour,
+                "direct": counters.direct,
+                "open": counters.through_neighbour + counters.direct,
+            },
+            "relayed": counters.relayed,
+            "key_store": identity.key_store.value,
+        }
+
+    def join(self, invite: str, name: str | None) -> None:
+        with self._joining:
+            if not self._running:
+                raise ConflictError("This peer is stopping.")
+            if name:
+                self._settings.change({"name": name})
+            identity = enrolment.join(self.data_dir, invite, self._settings.text("name"))
+            self._offline_because = None
+            try:
+                self._go_online(identity)
+            except BarrioError as error:
+                self._offline_because = error
+                raise
+
+    def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]:
+        page, via = self._joined().directory.search(question)
+        assert self._library is not None
+        return page, via, self._library.has(row.content_id for row in page.rows)
+
+    def neighbours(self) -> list[dict[str, Any]]:
+        online = self._online
+        return [shapes.neighbour(n) for n in online.directory.neighbours.current()] if online else []
+
+    def shares(self) -> list[Share]:
+        return self._require_library().shares()
+
+    def add_share(self, path: str, name: str | None) -> Share:
+        return self._require_library().add_share(path, name)
+
+    def remove_share(self, name: str) -> None:
+        self._require_library().remove_share(name)
+
+    def rescan(self, name: str | None) -> None:
+        self._require_library().rescan(name)
+
+    def transfers(self) -> list[Transfer]:
+        return self._require_transfers().all()
+
+    def transfer(self, transfer_id: str) -> Transfer:
+        return self._require_transfers().get(transfer_id)
+
+    def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer:
+        self._joined()
+        return self._require_transfers().add(content_id, name, folder)
+
+    def pause(self, transfer_id: str) -> Transfer:
+        return self._require_transfers().pause(transfer_id)
+
+    def resume(self, transfer_id: str) -> Transfer:
+        return self._require_transfers().resume(transfer_id)
+
+    def cancel(self, transfer_id: str, keep: bool) -> None:
+        self._require_transfers().cancel(transfer_id, keep)
+
+    def change_settings(self, values: Mapping[str, Any]) -> None:
+        self._settings.change(values)
+
+    def _joined(self) -> Online:
+        """Raises NotJoinedError, or what kept this peer from going online."""
+        if self._online is None:
+            raise self._offline_because or NotJoinedError("Join first: paste an invite, or start a barrio yourself.")
+        return self._online
+
+    def _require_library(self) -> Library:
+        assert self._library is not None
+        return self._library
+
+    def _require_transfers(self) -> Transfers:
+        assert self._transfers is not None
+        return self._transfers
+
+    def _notices(self) -> list[BarrioError]:
+        """What the person should know, most urgent first."""
+        notices: list[BarrioError] = []
+        online = self._online
+        if self._offline_because is not None:
+            notices.append(self._offline_because)
+        if online is None:
+            return notices
+        trouble = online.directory.presence.trouble
+        if trouble is not None and not online.directory.presence.reachable:
+            notices.append(trouble)
+        if online.notice is not None:
+            notices.append(online.notice)
+        left = online.identity.seconds_left()
+        if left < CERTIFICATE_WARNING_SECONDS:
+            days = max(0, int(left // 86_400))
+            notices.append(
+                StorageError(f"This device's certificate ends in {days} days; reach the central before, to renew it.")
+            )
+        if online.identity.key_store is KeyStore.FILE:
+            notices.append(_KEY_IN_FILE)
+        return notices
+
+    def _download_folder(self) -> Path:
+        return Path(self._settings.text("download_dir"))
+
+    def _library_changed(self) -> None:
+        if self._online is not None:
+            self._online.directory.publisher.wake()
+
+    def _adopt(self, path: Path, manifest: Manifest) -> None:
+        assert self._library is not None
+        self._library.adopt(path, manifest)
+
+
+class _KeyInFile(BarrioError):
+    title = "The key is protected by a file"
+
+
+_KEY_IN_FILE = _KeyInFile(
+    "No keyring answered when this device joined, so its key's passphrase is in a file that only you can read."
+)

@@ -1,0 +1,1 @@
+"""The PServer: waitress with TLS inside, authentication, local API, peer API."""

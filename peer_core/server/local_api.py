@@ -1,0 +1,229 @@
+"""The local API: for the window, the command line and scripts of the same user. Handlers run in waitress workers.
+
+Only loopback, only with the token of this run, never for a page of a browser (`Host` and `Origin` are checked).
+"""
+
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from flask import Flask, Response, jsonify, request
+
+from peer_core.content import MAX_SIZE
+from peer_core.directory.messages import MAX_LIMIT
+from peer_core.directory.types import SearchPage, SearchQuestion, Via
+from peer_core.errors import BadInputError, BarrioError
+from peer_core.library.types import Share
+from peer_core.server import problems, shapes
+from peer_core.server.openapi import Route, mount
+from peer_core.settings import SETTINGS, Settings
+from peer_core.transfer.types import Transfer
+from protos.agreed import decode_id
+
+MAX_BODY = 256 << 10
+
+
+class LocalPeer(Protocol):
+    """What the local API needs of the peer that it belongs to. All may raise BarrioError."""
+
+    @property
+    def settings(self) -> Settings: ...
+    def status(self) -> dict[str, Any]: ...
+    def join(self, invite: str, name: str | None) -> None: ...
+    def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
+    def neighbours(self) -> list[dict[str, Any]]: ...
+    def shares(self) -> list[Share]: ...
+    def add_share(self, path: str, name: str | None) -> Share: ...
+    def remove_share(self, name: str) -> None: ...
+    def rescan(self, name: str | None) -> None: ...
+    def transfers(self) -> list[Transfer]: ...
+    def transfer(self, transfer_id: str) -> Transfer: ...
+    def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer: ...
+    def pause(self, transfer_id: str) -> Transfer: ...
+    def resume(self, transfer_id: str) -> Transfer: ...
+    def cancel(self, transfer_id: str, keep: bool) -> None: ...
+    def change_settings(self, values: Mapping[str, Any]) -> None: ...
+
+
+class UnauthorizedError(BarrioError):
+    title = "The token is missing or wrong"
+    status = 401
+
+
+class ForeignError(BarrioError):
+    title = "Only this computer's own programs may ask"
+    status = 403
+
+
+def local_api(peer: LocalPeer, token: str) -> Flask:
+    """The application; `token` is compared in constant time."""
+    app = Flask("barrio-local-api")
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    problems.install(app)
+    expected = f"Bearer {token}".encode()
+
+    @app.before_request
+    def authenticate() -> None:
+        if not _is_own_host(request.host):
+            raise ForeignError("The Host header names another machine; use http://127.0.0.1:PORT.")
+        origin = request.headers.get("Origin")
+        if origin is not None and origin != f"http://{request.host}":
+            raise ForeignError("A page of a browser may not use the local API.")
+        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, expected):
+            raise UnauthorizedError("Send the token from local-api.json as “Authorization: Bearer TOKEN”.")
+
+    mount(app, "Barrio local API", _Handlers(peer).routes())
+    return app
+
+
+def _is_own_host(host: str) -> bool:
+    name = host.rpartition(":")[0] if ":" in host else host
+    return name in ("127.0.0.1", "localhost")
+
+
+class _Handlers:
+    def __init__(self, peer: LocalPeer) -> None:
+        self._peer = peer
+
+    def routes(self) -> list[Route]:
+        search = {
+            "q": "what the person typed",
+            "kind": "audio, video, image, document, archive, code or other",
+            "min_size": "bytes",
+            "max_size": "bytes",
+            "limit": "rows, 1 to 200; 50 without it",
+            "cursor": "next_cursor of the page before",
+        }
+        download = {"content_id": "52 characters", "name": "file name to give", "output": "folder, a full path"}
+        change = {"state": "“paused” or “running”"}
+        settings = {s.key: s.help for s in SETTINGS}
+        return [
+            Route("GET", "/v1/status", "How this peer is", self.status),
+            Route("POST", "/v1/join", "Enrols this device", self.join, fields={"invite": "link", "name": "shown name"}),
+            Route("GET", "/v1/search", "Searches through the neighbour", self.search, query=search),
+            Route("GET", "/v1/shares", "Shared folders", self.shares),
+            Route(
+                "POST",
+                "/v1/shares",
+                "Shares a folder",
+                self.add_share,
+                fields={"path": "folder, a full path", "name": "shown name"},
+                status=201,
+            ),
+            Route("DELETE", "/v1/shares", "Unshares a folder", self.remove_share, query={"name": "share"}, status=204),
+            Route(
+                "POST", "/v1/rescan", "Looks at the folders again", self.rescan, fields={"name": "share"}, status=202
+            ),
+            Route("GET", "/v1/transfers", "Transfers, newest first", self.transfers),
+            Route("POST", "/v1/transfers", "Downloads a content", self.download, fields=download, status=201),
+            Route("GET", "/v1/transfers/<transfer_id>", "One transfer, or its receipt", self.transfer),
+            Route("PATCH", "/v1/transfers/<transfer_id>", "Pauses or resumes", self.change, fields=change),
+            Route(
+                "DELETE",
+                "/v1/transfers/<transfer_id>",
+                "Cancels, or takes off the list",
+                self.cancel,
+                query={"keep": "true leaves the partial file"},
+                status=204,
+            ),
+            Route("GET", "/v1/peers", "Neighbours", self.peers),
+            Route("GET", "/v1/settings", "Settings", self.settings),
+            Route("PATCH", "/v1/settings", "Changes settings", self.change_settings, fields=settings),
+        ]
+
+    def status(self) -> Response:
+        return jsonify(self._peer.status())
+
+    def join(self) -> Response:
+        value = problems.body({"invite", "name"}, {"invite"})
+        invite = problems.text_field(value, "invite") or ""
+        self._peer.join(invite, problems.text_field(value, "name", 200))
+        return jsonify(self._peer.status())
+
+    def search(self) -> Response:
+        question = SearchQuestion(
+            text=request.args.get("q", ""),
+            kind=request.args.get("kind", ""),
+            min_size=problems.number_argument("min_size", 0, 0, MAX_SIZE),
+            max_size=problems.number_argument("max_size", 0, 0, MAX_SIZE),
+            limit=problems.number_argument("limit", 50, 1, MAX_LIMIT),
+            cursor=request.args.get("cursor", "")[:4096],
+        )
+        started = time.monotonic()
+        page, via, held = self._peer.search(question)
+        return jsonify(
+            rows=[shapes.row(r, held) for r in page.rows],
+            next_cursor=page.next_cursor or None,
+            via=shapes.via(via),
+            took_seconds=round(time.monotonic() - started, 4),
+        )
+
+    def shares(self) -> Response:
+        return jsonify(shares=[shapes.share(s) for s in self._peer.shares()])
+
+    def add_share(self) -> tuple[Response, int]:
+        value = problems.body({"path", "name"}, {"path"})
+        path = problems.text_field(value, "path") or ""
+        share = self._peer.add_share(path, problems.text_field(value, "name", 200))
+        return jsonify(shapes.share(share)), 201
+
+    def remove_share(self) -> tuple[str, int]:
+        name = request.args.get("name")
+        if not name:
+            raise BadInputError("Say which share: DELETE /v1/shares?name=NAME.")
+        self._peer.remove_share(name)
+        return "", 204
+
+    def rescan(self) -> tuple[Response, int]:
+        value = problems.body({"name"})
+        self._peer.rescan(problems.text_field(value, "name", 200))
+        return jsonify({}), 202
+
+    def transfers(self) -> Response:
+        return jsonify(transfers=[shapes.transfer(t) for t in self._peer.transfers()])
+
+    def download(self) -> tuple[Response, int]:
+        value = problems.body({"content_id", "name", "output"}, {"content_id"})
+        content_id = _content_id(problems.text_field(value, "content_id") or "")
+        transfer = self._peer.download(
+            content_id, problems.text_field(value, "name"), problems.text_field(value, "output")
+        )
+        return jsonify(shapes.transfer(transfer)), 201
+
+    def transfer(self, transfer_id: str) -> Response:
+        return jsonify(shapes.transfer(self._peer.transfer(transfer_id)))
+
+    def change(self, transfer_id: str) -> Response:
+        match problems.body({"state"}, {"state"})["state"]:
+            case "paused":
+                return jsonify(shapes.transfer(self._peer.pause(transfer_id)))
+            case "running":
+                return jsonify(shapes.transfer(self._peer.resume(transfer_id)))
+            case _:
+                raise BadInputError("The state to set is “paused” or “running”.")
+
+    def cancel(self, transfer_id: str) -> tuple[str, int]:
+        keep = request.args.get("keep", "false")
+        if keep not in ("true", "false"):
+            raise BadInputError("“keep” is true or false.")
+        self._peer.cancel(transfer_id, keep == "true")
+        return "", 204
+
+    def peers(self) -> Response:
+        return jsonify(peers=self._peer.neighbours())
+
+    def settings(self) -> Response:
+        return jsonify(shapes.settings(self._peer.settings))
+
+    def change_settings(self) -> Response:
+        self._peer.change_settings(problems.body({s.key for s in SETTINGS}))
+        return jsonify(shapes.settings(self._peer.settings))
+
+
+def _content_id(text: str) -> bytes:
+    try:
+        return decode_id(text)
+    except ValueError as error:
+        raise BadInputError(f"“{text[:60]}” is no content id: {error}.") from error

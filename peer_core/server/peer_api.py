@@ -1,0 +1,140 @@
+"""The peer API: what other members may ask of this peer. Handlers run in waitress workers, behind mutual TLS."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from peer_core.errors import BadInputError, BarrioError, NotFoundError, RevokedError
+from peer_core.library.types import HeldFile
+from peer_core.server import problems
+from peer_core.server.file_piece import PieceGone, RangeNotSatisfiable, parse_range, piece_response
+from peer_core.server.openapi import Route, mount
+from peer_core.transfer.bitmap import Bitmap
+from protos.agreed import decode_id
+
+MAX_QUESTION = 64 << 10
+OCTETS = "application/octet-stream"
+
+
+class ServingPeer(Protocol):
+    """What the peer API needs of the peer that it belongs to."""
+
+    def introduction(self) -> dict[str, Any]: ...
+    def is_revoked(self, peer_id: str) -> bool: ...
+    def relay(self, sealed: bytes) -> bytes: ...
+    def held(self, content_id: bytes) -> HeldFile | None: ...
+    def sent(self, count: int) -> None: ...
+
+
+class ChangedError(NotFoundError):
+    title = "The file has changed"
+    status = 410
+
+
+class StrangerError(BarrioError):
+    title = "Only members may ask"
+    status = 403
+
+
+def peer_api(peer: ServingPeer) -> Flask:
+    """The application. The caller is who its certificate says (`barrio.peer_id`, set by the TLS layer)."""
+    app = Flask("barrio-peer-api")
+    problems.install(app)
+
+    @app.before_request
+    def admit() -> None:
+        caller = request.environ.get("barrio.peer_id", "")
+        if not caller:
+            raise StrangerError("The certificate names no member.")
+        if peer.is_revoked(caller):
+            raise RevokedError("This member was removed from the barrio.")
+
+    @app.errorhandler(RangeNotSatisfiable)
+    def beyond(error: RangeNotSatisfiable) -> Response:
+        answer = problems.problem(error)
+        answer.headers.update(error.headers)
+        return answer
+
+    mount(app, "Barrio peer API", _Handlers(peer).routes())
+    return app
+
+
+class _Handlers:
+    def __init__(self, peer: ServingPeer) -> None:
+        self._peer = peer
+
+    def routes(self) -> list[Route]:
+        content = "/v1/contents/<content_id>"
+        return [
+            Route("GET", "/v1/peer", "Who this peer is", self.introduce),
+            Route("POST", "/v1/relay", "Passes a question on to the central", self.relay),
+            Route("GET", content, "The bytes; Range, strong ETag", self.content),
+            Route("GET", f"{content}/manifest", "The manifest's bytes", self.manifest),
+            Route("GET", f"{content}/pieces", "Which pieces are here, as bits", self.pieces),
+            Route("POST", "/v1/probe", "Answers, and nothing more", self.probe, status=204),
+        ]
+
+    def introduce(self) -> Response:
+        return jsonify(self._peer.introduction())
+
+    def probe(self) -> tuple[str, int]:
+        return "", 204
+
+    def relay(self) -> Response:
+        sealed = request.get_data()
+        if not sealed or len(sealed) > MAX_QUESTION:
+            raise BadInputError(f"A question has 1 to {MAX_QUESTION} bytes.")
+        return Response(self._peer.relay(sealed), content_type=OCTETS)
+
+    def content(self, content_id: str) -> BaseResponse:
+        held = self._held(content_id)
+        span = parse_range(
+            request.headers.get("Range"), held.size, if_range=request.headers.get("If-Range"), etag=content_id
+        )
+        try:
+            return piece_response(
+                held.path,
+                span,
+                held.size,
+                content_id,
+                head=request.method == "HEAD",
+                counted=self._peer.sent,
+                check=_unchanged(held),
+            )
+        except PieceGone as error:
+            raise ChangedError("The file has changed since it was shared.") from error
+        except OSError as error:
+            raise NotFoundError("This peer cannot read the file now.") from error
+
+    def manifest(self, content_id: str) -> Response:
+        return Response(self._held(content_id).manifest.to_bytes(), content_type=OCTETS)
+
+    def pieces(self, content_id: str) -> Response:
+        bits = Bitmap(self._held(content_id).manifest.count)
+        for piece in range(bits.count):
+            bits.add(piece)
+        return Response(bits.to_bytes(), content_type=OCTETS)
+
+    def _held(self, content_id: str) -> HeldFile:
+        try:
+            held = self._peer.held(decode_id(content_id))
+        except ValueError as error:
+            raise BadInputError(f"That is no content id: {error}.") from error
+        if held is None:
+            raise NotFoundError("This peer does not share that file.")
+        return held
+
+
+def _unchanged(held: HeldFile) -> Callable[[], bool]:
+    """Tells whether the file on disk is still the one that was hashed."""
+
+    def check() -> bool:
+        try:
+            now = held.path.stat()
+        except OSError:
+            return False
+        return now.st_size == held.size and now.st_mtime_ns == held.mtime_ns
+
+    return check

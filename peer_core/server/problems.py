@@ -1,0 +1,95 @@
+"""Errors as answers: `application/problem+json` (RFC 9457), and what both APIs check of a request."""
+
+import json
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from peer_core.errors import BadInputError, BarrioError, Fault
+
+log = logging.getLogger("barrio.server")
+
+
+def problem_fields(code: str, title: str, message: str, fault: Fault, status: int) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": title,
+        "detail": message,
+        "status": status,
+        "code": code,
+        "fault": fault.value,
+    }
+
+
+def problem(error: BarrioError) -> Response:
+    fields = problem_fields(error.code, error.title, error.message, error.fault, error.status)
+    return Response(json.dumps(fields), error.status, content_type="application/problem+json")
+
+
+def install(app: Flask) -> None:
+    """Makes every error of an application a problem document."""
+
+    @app.errorhandler(BarrioError)
+    def known(error: BarrioError) -> Response:
+        return problem(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        code = (error.name or "error").lower().replace(" ", "-")
+        fields = problem_fields(code, error.name, _sentence(error), Fault.ME, error.code or 500)
+        return Response(json.dumps(fields), error.code, content_type="application/problem+json")
+
+    @app.errorhandler(Exception)
+    def mistake(error: Exception) -> Response:
+        log.exception("a request failed by a mistake in the program: %s %s", request.method, request.path)
+        return problem(BarrioError("Barrio made a mistake; its log says more."))
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.code == 404:
+        return "There is nothing at this address; GET /v1/openapi.json lists what there is."
+    if error.code == 405:
+        return "This address does not take that method; GET /v1/openapi.json lists what it takes."
+    if error.code == 413:
+        return "The body of the request is too large."
+    return (error.description or error.name)[:300]
+
+
+def body(allowed: Collection[str], required: Collection[str] = ()) -> dict[str, Any]:
+    """The JSON object in the request. Raises BadInputError for anything else, and for fields that are not known."""
+    try:
+        value = json.loads(request.get_data() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise BadInputError("The body is not JSON.") from error
+    if not isinstance(value, dict):
+        raise BadInputError("The body is not a JSON object.")
+    unknown = set(value) - set(allowed)
+    if unknown:
+        raise BadInputError(f"There is no field “{min(unknown)[:40]}”; there are: {', '.join(sorted(allowed))}.")
+    missing = set(required) - {k for k, v in value.items() if v is not None}
+    if missing:
+        raise BadInputError(f"The field “{min(missing)}” is missing.")
+    return value
+
+
+def text_field(value: dict[str, Any], key: str, most: int = 4096) -> str | None:
+    """Raises BadInputError unless the field is absent, null, or a text of at most `most` characters."""
+    text = value.get(key)
+    if text is None:
+        return None
+    if not isinstance(text, str) or len(text) > most:
+        raise BadInputError(f"The field “{key}” is a text of at most {most} characters.")
+    return text
+
+
+def number_argument(key: str, default: int, least: int, most: int) -> int:
+    """A whole number from the query. Raises BadInputError."""
+    text = request.args.get(key, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+        raise BadInputError(f"“{key}” is a whole number from {least} to {most}.")
+    return int(text)

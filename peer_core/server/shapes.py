@@ -1,0 +1,135 @@
+"""The JSON shapes of docs/local-api.md, made from the rooms' plain values. Pure."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from peer_core.directory.types import Neighbour, SearchRow, Via
+from peer_core.library.types import Share, ShareState
+from peer_core.server.problems import problem_fields
+from peer_core.settings import SETTINGS, Settings
+from peer_core.transfer.types import Transfer, Trouble
+from protos.agreed import encode_id
+
+MAX_PROBLEMS = 100
+
+
+def moment(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC, or None for what is no date."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def row(value: SearchRow, held: Collection[bytes]) -> dict[str, Any]:
+    return {
+        "content_id": encode_id(value.content_id),
+        "name": value.name,
+        "path": value.path,
+        "size": value.size,
+        "kind": value.kind,
+        "holders": value.holders,
+        "names": list(value.names),
+        "have": value.content_id in held,
+        "modified": moment(value.modified) if value.modified else None,
+    }
+
+
+def via(value: Via) -> dict[str, Any]:
+    return {
+        "kind": value.kind.value,
+        "peer_id": value.peer.peer_id if value.peer else None,
+        "name": value.peer.name if value.peer else None,
+    }
+
+
+def neighbour(value: Neighbour) -> dict[str, Any]:
+    return {
+        "peer_id": value.peer.peer_id,
+        "name": value.peer.name,
+        "role": value.role.value,
+        "reachable": value.reachable,
+        "addresses": list(value.peer.addresses),
+    }
+
+
+def share(value: Share) -> dict[str, Any]:
+    progress = value.progress
+    return {
+        "name": value.name,
+        "path": str(value.path),
+        "state": value.state.value,
+        "files": value.files,
+        "bytes": value.bytes,
+        "indexed": value.state is ShareState.READY and value.pending == 0,
+        "pending": value.pending,
+        "progress": None
+        if progress is None
+        else {
+            "files_done": progress.files_done,
+            "files_total": progress.files_total,
+            "bytes_done": progress.bytes_done,
+            "bytes_total": progress.bytes_total,
+        },
+        "problems": [{"path": p.path, "reason": p.reason} for p in value.problems[:MAX_PROBLEMS]],
+    }
+
+
+def transfer(value: Transfer) -> dict[str, Any]:
+    content = encode_id(value.content_id)
+    return {
+        "id": value.id,
+        "content_id": content,
+        "name": value.path.name if value.name else content[:16],
+        "path": str(value.path),
+        "folder": str(value.folder),
+        "size": value.size,
+        "pieces": value.pieces,
+        "pieces_done": value.pieces_done,
+        "bytes_done": value.bytes_done,
+        "state": value.state.value,
+        "rate": round(value.rate),
+        "eta_seconds": None if value.eta_seconds is None else round(value.eta_seconds, 1),
+        "error": _trouble(value.trouble),
+        "created": moment(value.created),
+        "finished": moment(value.finished),
+        "sources": [
+            {
+                "peer_id": s.peer_id,
+                "name": s.name,
+                "state": s.state.value,
+                "pieces": s.pieces,
+                "bytes": s.bytes,
+                "rate": round(s.rate),
+                "failures": s.failures,
+                "reason": s.reason,
+            }
+            for s in value.sources
+        ],
+    }
+
+
+def _trouble(value: Trouble | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return problem_fields(value.code, value.title, value.message, value.fault, 0)
+
+
+def settings(values: Settings) -> dict[str, Any]:
+    shown: Sequence[dict[str, Any]] = [
+        {
+            "key": s.key,
+            "type": s.type,
+            "value": values[s.key],
+            "default": s.default(),
+            "help": s.help,
+            "environment": s.environment,
+            "applies": s.applies,
+            "locked": values.locked(s.key),
+        }
+        for s in SETTINGS
+    ]
+    return {"settings": list(shown)}

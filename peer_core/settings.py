@@ -1,0 +1,186 @@
+"""Settings of a peer: each is declared once, with key, type, default, help and environment variable.
+
+A value comes from the command line, else the environment, else the file `settings.json`, else its default.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from peer_core.addresses import parse_listen, parse_url
+from peer_core.data_folder import read_json, write_json
+from peer_core.errors import BadInputError
+
+Value = str | int | list[str]
+DEFAULT_PORT = 51020
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`parse` takes what a person or program wrote and raises BadInputError with a sentence."""
+
+    key: str
+    type: str
+    help: str
+    applies: str
+    default: Callable[[], Value]
+    parse: Callable[[Any], Value]
+
+    @property
+    def environment(self) -> str:
+        return f"BARRIO_{self.key.upper()}"
+
+
+def _name(value: Any) -> str:
+    text = str(value).strip() if isinstance(value, str) else ""
+    if not 1 <= len(text) <= 64 or not text.isprintable():
+        raise BadInputError("The name has 1 to 64 characters and no control characters.")
+    return text
+
+
+def _listen(value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadInputError("The address to listen on is a text, HOST:PORT.")
+    parse_listen(value)
+    return value.strip()
+
+
+def _advertise(value: Any) -> list[str]:
+    items = value.split() if isinstance(value, str) else value
+    if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) for i in items):
+        raise BadInputError("The addresses to advertise are at most 16 texts, https://HOST:PORT.")
+    for item in items:
+        parse_url(item)
+    return list(items)
+
+
+def _folder(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise BadInputError("The folder is a path, for example ~/Downloads.")
+    path = Path(value.strip()).expanduser()
+    if not path.is_absolute():
+        raise BadInputError("The folder is a full path, for example /home/ana/Downloads.")
+    if path.exists() and not path.is_dir():
+        raise BadInputError(f"{path} is a file; choose a folder.")
+    return str(path)
+
+
+def _seconds(value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if isinstance(value, bool) or not 10 <= number <= 604_800:
+        raise BadInputError("The time between two looks is a number of seconds from 10 to 604800 (a week).")
+    return number
+
+
+def _peer_ids(value: Any) -> list[str]:
+    items = value.split() if isinstance(value, str) else value
+    if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) and len(i) == 52 for i in items):
+        raise BadInputError("Preferred neighbours are at most 16 peer ids of 52 characters.")
+    return list(items)
+
+
+def _default_downloads() -> str:
+    return str(Path(platformdirs.user_downloads_path()) / "Barrio")
+
+
+SETTINGS = (
+    Setting("name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", _name),
+    Setting(
+        "listen", "address", "Where other peers reach this one", "restart", lambda: f"0.0.0.0:{DEFAULT_PORT}", _listen
+    ),
+    Setting(
+        "advertise",
+        "list",
+        "Addresses to tell others, when they are not found by themselves",
+        "restart",
+        list,
+        _advertise,
+    ),
+    Setting("download_dir", "folder", "Where downloads land", "now", _default_downloads, _folder),
+    Setting(
+        "rescan_seconds",
+        "integer",
+        "Seconds between two full looks at the shared folders",
+        "restart",
+        lambda: 900,
+        _seconds,
+    ),
+    Setting("neighbour", "list", "Peers to prefer as neighbours", "restart", list, _peer_ids),
+)
+_BY_KEY = {s.key: s for s in SETTINGS}
+
+
+class Settings:
+    """The values in force. Any thread."""
+
+    def __init__(self, folder: Path, overrides: Mapping[str, Value | None] | None = None) -> None:
+        self._file = folder / "settings.json"
+        self._lock = threading.Lock()
+        stored = read_json(self._file) or {}
+        self._stored = {k: self._checked(k, v, str(self._file)) for k, v in stored.items() if k in _BY_KEY}
+        fixed: dict[str, Value] = {}
+        for setting in SETTINGS:
+            if (overrides or {}).get(setting.key) is not None:
+                fixed[setting.key] = setting.parse((overrides or {})[setting.key])
+            elif os.environ.get(setting.environment):
+                fixed[setting.key] = self._checked(setting.key, os.environ[setting.environment], setting.environment)
+        self._fixed = fixed
+
+    @staticmethod
+    def _checked(key: str, value: Any, where: str) -> Value:
+        try:
+            return _BY_KEY[key].parse(value)
+        except BadInputError as error:
+            raise BadInputError(f"{where}: {key}: {error.message}") from error
+
+    def __getitem__(self, key: str) -> Value:
+        with self._lock:
+            if key in self._fixed:
+                return self._fixed[key]
+            if key in self._stored:
+                return self._stored[key]
+        return _BY_KEY[key].default()
+
+    def text(self, key: str) -> str:
+        value = self[key]
+        assert isinstance(value, str)
+        return value
+
+    def number(self, key: str) -> int:
+        value = self[key]
+        assert isinstance(value, int)
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self[key]
+        assert isinstance(value, list)
+        return value
+
+    def is_default(self, key: str) -> bool:
+        return key not in self._fixed and key not in self._stored
+
+    def locked(self, key: str) -> bool:
+        return key in self._fixed
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Keeps new values; nothing changes when one of them is wrong. Raises BadInputError."""
+        parsed: dict[str, Value] = {}
+        for key, value in values.items():
+            if key not in _BY_KEY:
+                raise BadInputError(f"There is no setting “{key[:40]}”; there are: {', '.join(_BY_KEY)}.")
+            if key in self._fixed:
+                raise BadInputError(f"“{key}” was given at the start ({_BY_KEY[key].environment}); change it there.")
+            parsed[key] = _BY_KEY[key].parse(value)
+        with self._lock:
+            stored = {**self._stored, **parsed}
+            write_json(self._file, stored)
+            self._stored = stored

@@ -1,0 +1,1 @@
+"""Downloads: queue, picker, sources, fetching, part files."""

@@ -1,0 +1,97 @@
+"""Where a download lands: room on the disk before, and the file's last step from `.part` to its name. Any thread."""
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from peer_core.errors import StorageError
+from peer_core.safe_names import inside, numbered, shorten
+from peer_core.transfer.part_file import storage_error
+
+SPARE_BYTES = 16 << 20
+MAX_NUMBER = 10_000
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
+
+
+def part_path(folder: Path, name: str, transfer_id: str) -> Path:
+    """The unfinished file beside the finished one, so that the last step is a rename."""
+    ending = f".{transfer_id}.part"
+    return folder / (shorten(inside(folder, name).name, 240 - len(ending)) + ending)
+
+
+def bytes_on_disk(part: Path) -> int:
+    """What a partial file takes already; holes do not count where the system tells."""
+    try:
+        status = part.stat()
+    except OSError:
+        return 0
+    blocks: int | None = getattr(status, "st_blocks", None)
+    return status.st_size if blocks is None else blocks * 512
+
+
+def check_room(folder: Path, needed: int, promised: int) -> None:
+    """Raises StorageError unless `needed` bytes fit beside the `promised` ones of other downloads."""
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    try:
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    if needed + promised + SPARE_BYTES > free:
+        raise StorageError(
+            f"There is not enough room in {folder}: {_size(needed + promised)} are needed, {_size(free)} are free. "
+            "Make room and resume."
+        )
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def give_name(part: Path, folder: Path, name: str) -> Path:
+    """Gives the whole file its safe name, without ever replacing another file. Raises StorageError."""
+    wanted = inside(folder, name)
+    for number in range(1, MAX_NUMBER):
+        target = numbered(wanted, number)
+        try:
+            _rename_new(part, target)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise storage_error(target, error) from error
+        _sync_folder(folder)
+        return target
+    raise StorageError(f"{folder} holds too many files named {wanted.name}; take some away and resume.")
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    """Raises FileExistsError where `target` exists: a hard link is the portable way to never replace."""
+    if os.name != "nt":
+        try:
+            os.link(part, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            part.unlink()
+            return
+        if os.path.lexists(target):
+            raise FileExistsError(target)
+    # On Windows a rename refuses by itself when the target exists.
+    part.rename(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename outlive a power cut, where the system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

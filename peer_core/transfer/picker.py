@@ -1,0 +1,135 @@
+"""Decides which source fetches which pieces. Pure: no I/O, no clock, no thread; its owner calls it under a lock.
+
+Rules: rarest first across partial sources, otherwise in order; runs of neighbouring pieces, shorter towards the end so
+that all sources finish together; pieces of a source that stalls may be taken by others. (BitTorrent's piece pickers,
+BEP 3, are the model; a run is one request here.)
+"""
+
+from dataclasses import dataclass, field
+
+from peer_core.transfer.bitmap import Bitmap
+
+
+@dataclass
+class _Source:
+    has: Bitmap | None
+    working: set[int] = field(default_factory=set)
+    stalled: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """`count` pieces from `first` on."""
+
+    first: int
+    count: int
+
+
+class Picker:
+    """`count` pieces, of which `present` are here already; a run has at most `longest_run` pieces."""
+
+    def __init__(self, count: int, present: Bitmap, longest_run: int) -> None:
+        self._present = present
+        self._longest = max(1, longest_run)
+        self._count = count
+        self._sources: dict[str, _Source] = {}
+        self._taken: dict[int, str] = {}
+        self._lowest = 0
+
+    def add_source(self, key: str, has: Bitmap | None = None) -> None:
+        """`has`: the pieces of a partial source; None: all."""
+        self._sources[key] = _Source(has)
+
+    def remove_source(self, key: str) -> None:
+        """Its unfinished pieces are free again."""
+        source = self._sources.pop(key, None)
+        for piece in source.working if source else ():
+            self._release(piece, key)
+
+    def stalled(self, key: str) -> None:
+        """The source has not moved for a while: others may take over what it works on."""
+        if key in self._sources:
+            self._sources[key].stalled = True
+
+    def moves(self, key: str) -> None:
+        if key in self._sources:
+            self._sources[key].stalled = False
+
+    def next(self, key: str) -> Run | None:
+        """The next run for a source, or None when there is nothing for it now."""
+        source = self._sources[key]
+        first = self._first_for(source)
+        if first is None:
+            return None
+        limit = self._run_length()
+        pieces = [first]
+        while len(pieces) < limit and self._free(pieces[-1] + 1, source):
+            pieces.append(pieces[-1] + 1)
+        for piece in pieces:
+            self._taken[piece] = key
+            source.working.add(piece)
+        return Run(first, len(pieces))
+
+    def arrived(self, key: str, piece: int) -> bool:
+        """A verified piece is here. False: it was here already, and is not to be written again."""
+        new = piece not in self._present
+        self._present.add(piece)
+        self._taken.pop(piece, None)
+        for source in self._sources.values():
+            source.working.discard(piece)
+        self.moves(key)
+        return new
+
+    def wanted(self, piece: int) -> bool:
+        return piece not in self._present
+
+    def gave_back(self, key: str, run: Run) -> None:
+        """A source will not deliver the rest of a run."""
+        source = self._sources.get(key)
+        for piece in range(run.first, run.first + run.count):
+            if source:
+                source.working.discard(piece)
+            self._release(piece, key)
+
+    @property
+    def complete(self) -> bool:
+        return self._present.full
+
+    def can_all_come(self) -> bool:
+        """False when a missing piece is at none of the sources."""
+        if any(s.has is None for s in self._sources.values()):
+            return True
+        return all(p in self._present or any(self._has(s, p) for s in self._sources.values()) for p in self._all())
+
+    def _all(self) -> range:
+        return range(self._lowest, self._count)
+
+    def _release(self, piece: int, key: str) -> None:
+        if self._taken.get(piece) == key:
+            del self._taken[piece]
+
+    @staticmethod
+    def _has(source: _Source, piece: int) -> bool:
+        return source.has is None or piece in source.has
+
+    def _free(self, piece: int, source: _Source) -> bool:
+        if piece >= self._count or piece in self._present or not self._has(source, piece):
+            return False
+        owner = self._taken.get(piece)
+        return owner is None or (
+            self._sources[owner] is not source and self._sources[owner].stalled and piece not in source.working
+        )
+
+    def _first_for(self, source: _Source) -> int | None:
+        while self._lowest < self._count and self._lowest in self._present:
+            self._lowest += 1
+        free = (piece for piece in self._all() if self._free(piece, source))
+        partial = [s for s in self._sources.values() if s.has is not None]
+        if not partial:
+            return next(free, None)
+        return min(free, key=lambda p: sum(p in s.has for s in partial if s.has is not None), default=None)
+
+    def _run_length(self) -> int:
+        missing = self._count - len(self._present) - len(self._taken)
+        share = missing // (2 * max(1, len(self._sources)))
+        return max(1, min(self._longest, share))

@@ -1,0 +1,261 @@
+"""All transfers of this peer: their order, their states, and the threads of the running ones. The room's front door."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from peer_core.errors import (
+    BadInputError,
+    BarrioError,
+    CentralMisbehavedError,
+    ConflictError,
+    NetworkError,
+    NoSourceError,
+    NotFoundError,
+    StorageError,
+)
+from peer_core.identity.store import Identity
+from peer_core.safe_names import safe_name
+from peer_core.transfer.job import Job, Stopped, Surroundings
+from peer_core.transfer.record import Record, trouble_of
+from peer_core.transfer.store import TransferStore
+from peer_core.transfer.types import Adopter, Locator, SourceReport, SourceState, Transfer, TransferState
+
+MAX_RUNNING = 4
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+log = logging.getLogger("barrio.transfer")
+
+
+class Transfers:
+    """Public methods may be called from any thread. Until `start`, nothing runs."""
+
+    def __init__(
+        self, store: TransferStore, default_folder: Callable[[], Path], received: Callable[[int], None]
+    ) -> None:
+        """`received` gets the number of content bytes whenever some came in, wasted ones included."""
+        self._store = store
+        self._received = received
+        self._default_folder = default_folder
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._schedule, name="transfers")
+        # Guarded by _condition.
+        self._records: dict[str, Record] = {r.id: r for r in store.all()}
+        self._jobs: dict[str, tuple[Job, threading.Thread]] = {}
+        self._retry_at: dict[str, float] = {}
+        self._attempts: dict[str, int] = {}
+        self._wanted_state: dict[str, TransferState] = {}
+        self._around: Surroundings | None = None
+        self._stopping = False
+
+    def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
+        """Begins with the transfers that were active when the last run ended."""
+        self._around = Surroundings(identity, self._store, locate, adopt, self._promised, self._received)
+        self._thread.start()
+
+    def stop_soon(self) -> None:
+        """Tells all jobs to stop where they are; they go on at the next start."""
+        with self._condition:
+            self._stopping = True
+            jobs = list(self._jobs.values())
+            self._condition.notify_all()
+        for job, _ in jobs:
+            job.stop()
+
+    def stop(self) -> None:
+        """Waits for all jobs; a job that asks the directory ends when that has stopped."""
+        self.stop_soon()
+        with self._condition:
+            threads = [thread for _, thread in self._jobs.values()]
+        for thread in threads:
+            thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._store.close()
+
+    def add(self, content_id: bytes, name: str | None = None, folder: str | Path | None = None) -> Transfer:
+        """Queues a download. One of the same content into the same folder that is not done is taken up again instead.
+
+        Raises BadInputError for a folder that cannot be one, StorageError.
+        """
+        where = _folder(folder) if folder is not None else self._default_folder()
+        with self._condition:
+            for record in self._records.values():
+                if record.content_id == content_id and record.folder == where:
+                    if record.state.active:
+                        return self._snapshot(record)
+                    if record.state is not TransferState.DONE:
+                        return self._take_up(record)
+            record = Record(
+                id=secrets.token_hex(6),
+                content_id=content_id,
+                name=safe_name(name) if name else "",
+                folder=where,
+                created=time.time(),
+            )
+            self._store.save(record)
+            self._records[record.id] = record
+            self._condition.notify_all()
+            return self._snapshot(record)
+
+    def all(self) -> list[Transfer]:
+        """Newest first."""
+        with self._condition:
+            return [self._snapshot(r) for r in sorted(self._records.values(), key=lambda r: -r.created)]
+
+    def get(self, transfer_id: str) -> Transfer:
+        """Raises NotFoundError."""
+        with self._condition:
+            return self._snapshot(self._record(transfer_id))
+
+    def pause(self, transfer_id: str) -> Transfer:
+        """Raises NotFoundError, ConflictError for an ended one."""
+        with self._condition:
+            record = self._record(transfer_id)
+            if record.state in (TransferState.DONE, TransferState.FAILED):
+                raise ConflictError("This transfer has ended; there is nothing to pause.")
+            self._wanted_state[transfer_id] = TransferState.PAUSED
+        self._end_job(transfer_id)
+        with self._condition:
+            self._wanted_state.pop(transfer_id, None)
+            if record.state.active:
+                record.state, record.trouble = TransferState.PAUSED, None
+                self._store.save(record)
+            return self._snapshot(record)
+
+    def resume(self, transfer_id: str) -> Transfer:
+        """Queues a paused, waiting or failed one again; holders that were caught lying get another chance."""
+        with self._condition:
+            record = self._record(transfer_id)
+            if record.state is TransferState.DONE:
+                raise ConflictError("This transfer is done already.")
+            return self._take_up(record)
+
+    def cancel(self, transfer_id: str, keep: bool = False) -> None:
+        """Takes a transfer off the list, and its partial file away unless `keep`. Raises NotFoundError."""
+        with self._condition:
+            record = self._record(transfer_id)
+            self._wanted_state[transfer_id] = TransferState.PAUSED
+        self._end_job(transfer_id)
+        with self._condition:
+            self._wanted_state.pop(transfer_id, None)
+            self._records.pop(transfer_id, None)
+            self._retry_at.pop(transfer_id, None)
+            self._store.delete(record)
+        if record.part is not None and record.state is not TransferState.DONE and not keep:
+            with suppress(OSError):
+                record.part.unlink(missing_ok=True)
+
+    def _take_up(self, record: Record) -> Transfer:
+        """Queues a resting transfer; the caller holds the condition."""
+        if record.id not in self._jobs:
+            record.state, record.trouble = TransferState.QUEUED, None
+            record.sources = tuple(_pardoned(s) for s in record.sources)
+            self._attempts.pop(record.id, None)
+            self._retry_at.pop(record.id, None)
+            self._store.save(record)
+            self._condition.notify_all()
+        return self._snapshot(record)
+
+    def _record(self, transfer_id: str) -> Record:
+        record = self._records.get(transfer_id)
+        if record is None:
+            raise NotFoundError("There is no such transfer; it may have been taken off the list.")
+        return record
+
+    def _snapshot(self, record: Record) -> Transfer:
+        running = self._jobs.get(record.id)
+        return running[0].snapshot() if running else record.snapshot()
+
+    def _end_job(self, transfer_id: str) -> None:
+        with self._condition:
+            running = self._jobs.get(transfer_id)
+        if running is not None:
+            running[0].stop()
+            running[1].join()
+
+    def _promised(self, record: Record) -> int:
+        """Bytes that the other running downloads into the same folder still need."""
+        with self._condition:
+            others = [job for job_id, (job, _) in self._jobs.items() if job_id != record.id]
+        snapshots = [job.snapshot() for job in others if job.record.folder == record.folder]
+        return sum(s.size - s.bytes_done for s in snapshots if s.size is not None)
+
+    def _schedule(self) -> None:
+        """Starts jobs while there is room, and waiting ones again when their time has come."""
+        with self._condition:
+            while not self._stopping:
+                now = time.monotonic()
+                for record in sorted(self._records.values(), key=lambda r: r.created):
+                    if len(self._jobs) >= MAX_RUNNING:
+                        break
+                    if (
+                        record.state.active
+                        and record.id not in self._jobs
+                        and record.id not in self._wanted_state
+                        and self._retry_at.get(record.id, 0.0) <= now
+                    ):
+                        self._start_job(record)
+                waiting = [at - now for at in self._retry_at.values() if at > now]
+                self._condition.wait(min(waiting, default=None))
+
+    def _start_job(self, record: Record) -> None:
+        assert self._around is not None
+        job = Job(record, self._around, self._store.save)
+        thread = threading.Thread(target=self._run, args=(job,), name="download")
+        self._jobs[record.id] = (job, thread)
+        thread.start()
+
+    def _run(self, job: Job) -> None:
+        record = job.record
+        before = record.bytes_done
+        try:
+            job.run()
+            state, trouble = TransferState.DONE, None
+        except Stopped:
+            state, trouble = TransferState.QUEUED, None
+        except (NetworkError, NoSourceError, CentralMisbehavedError) as error:
+            state, trouble = TransferState.WAITING, trouble_of(error)
+        except StorageError as error:
+            state, trouble = TransferState.PAUSED, trouble_of(error)
+        except BarrioError as error:
+            state, trouble = TransferState.FAILED, trouble_of(error)
+        except Exception:
+            log.exception("a download failed by a mistake in the program")
+            state = TransferState.FAILED
+            trouble = trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
+        with self._condition:
+            self._jobs.pop(record.id, None)
+            record.state, record.trouble = self._wanted_state.get(record.id, state), trouble
+            if state is TransferState.DONE:
+                record.state, record.finished = state, time.time()
+            if state is TransferState.WAITING:
+                attempt = 0 if record.bytes_done > before else self._attempts.get(record.id, -1) + 1
+                self._attempts[record.id] = attempt
+                delay = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+                self._retry_at[record.id] = time.monotonic() + delay
+            with suppress(StorageError):
+                self._store.save(record)
+            self._condition.notify_all()
+
+
+def _pardoned(source: SourceReport) -> SourceReport:
+    if source.state is not SourceState.BANNED:
+        return source
+    return replace(source, state=SourceState.LOST)
+
+
+def _folder(given: str | Path) -> Path:
+    text = str(given)
+    if not text or "\0" in text:
+        raise BadInputError("The folder is a path, for example ~/Downloads.")
+    folder = Path(text).expanduser()
+    if not folder.is_absolute():
+        raise BadInputError("The folder is a full path, for example /home/ana/Downloads.")
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(f"{folder} is a file; choose a folder.")
+    return folder

@@ -1,0 +1,94 @@
+"""What is kept of a transfer over a restart. Plain values; changed by the queue alone."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peer_core.errors import BarrioError, Fault
+from peer_core.transfer.types import SourceReport, SourceState, Transfer, TransferState, Trouble
+
+
+@dataclass
+class Record:
+    """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970."""
+
+    id: str
+    content_id: bytes
+    name: str
+    folder: Path
+    created: float
+    state: TransferState = TransferState.QUEUED
+    path: Path | None = None
+    part: Path | None = None
+    size: int | None = None
+    pieces: int = 0
+    pieces_done: int = 0
+    bytes_done: int = 0
+    trouble: Trouble | None = None
+    finished: float | None = None
+    sources: tuple[SourceReport, ...] = field(default=())
+
+    def snapshot(self) -> Transfer:
+        return Transfer(
+            id=self.id,
+            content_id=self.content_id,
+            name=self.name,
+            folder=self.folder,
+            path=self.path or self.folder / self.name,
+            state=self.state,
+            size=self.size,
+            pieces=self.pieces,
+            pieces_done=self.pieces_done,
+            bytes_done=self.bytes_done,
+            rate=0.0,
+            eta_seconds=None,
+            trouble=self.trouble,
+            created=self.created,
+            finished=self.finished,
+            sources=self.sources,
+        )
+
+
+def trouble_of(error: BarrioError) -> Trouble:
+    return Trouble(error.code, error.title, error.message, error.fault)
+
+
+def trouble_to_json(trouble: Trouble | None) -> str | None:
+    return None if trouble is None else json.dumps({**asdict(trouble), "fault": trouble.fault.value})
+
+
+def trouble_from_json(text: str | None) -> Trouble | None:
+    if text is None:
+        return None
+    value = json.loads(text)
+    return Trouble(value["code"], value["title"], value["message"], Fault(value["fault"]))
+
+
+def sources_to_json(sources: tuple[SourceReport, ...]) -> str:
+    return json.dumps([{**asdict(s), "state": s.state.value} for s in sources])
+
+
+def sources_from_json(text: str) -> tuple[SourceReport, ...]:
+    values: list[dict[str, Any]] = json.loads(text)
+    return tuple(SourceReport(**{**v, "state": SourceState(v["state"])}) for v in values)
+
+
+def merged(before: tuple[SourceReport, ...], now: tuple[SourceReport, ...]) -> tuple[SourceReport, ...]:
+    """The receipt over several sessions: what each holder gave, added up; the newest state counts."""
+    by_id = {s.peer_id: s for s in before}
+    for report in now:
+        old = by_id.get(report.peer_id)
+        if old is not None:
+            report = SourceReport(
+                report.peer_id,
+                report.name,
+                report.state,
+                report.pieces + old.pieces,
+                report.bytes + old.bytes,
+                report.rate,
+                report.failures + old.failures,
+                report.reason or old.reason,
+            )
+        by_id[report.peer_id] = report
+    return tuple(by_id.values())

@@ -1,0 +1,116 @@
+"""Transfers on disk: one row each, written at changes of state only; manifests and records of pieces as files."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from peer_core.content import Manifest
+from peer_core.data_folder import write_private
+from peer_core.database import Database, Kind
+from peer_core.errors import PeerMisbehavedError
+from peer_core.transfer.record import (
+    Record,
+    sources_from_json,
+    sources_to_json,
+    trouble_from_json,
+    trouble_to_json,
+)
+from peer_core.transfer.types import TransferState
+
+KIND = Kind(
+    application_id=0x42_61_72_54,
+    migrations="peer_core.transfer.migrations",
+    name="list of transfers",
+    when_damaged="move that file away and start again. Finished downloads are not affected.",
+)
+_COLUMNS = (
+    "id, content_id, name, folder, created, state, path, part, size, pieces, pieces_done, bytes_done, "
+    "trouble, finished, sources"
+)
+
+
+class TransferStore:
+    """`folder` holds the manifests and piece records. Any thread."""
+
+    def __init__(self, database: Path, folder: Path) -> None:
+        self._database = Database(database, KIND)
+        self._folder = folder
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def all(self) -> list[Record]:
+        """Oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM transfer ORDER BY created, id").fetchall()
+        return [_record(row) for row in rows]
+
+    def save(self, record: Record) -> None:
+        values = (
+            record.id,
+            record.content_id,
+            record.name,
+            str(record.folder),
+            record.created,
+            record.state.value,
+            str(record.path) if record.path else None,
+            str(record.part) if record.part else None,
+            record.size,
+            record.pieces,
+            record.pieces_done,
+            record.bytes_done,
+            trouble_to_json(record.trouble),
+            record.finished,
+            sources_to_json(record.sources),
+        )
+        marks = ", ".join("?" * len(values))
+        with self._database.write() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({marks})", values)
+
+    def delete(self, record: Record) -> None:
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM transfer WHERE id = ?", (record.id,))
+        self.forget_pieces(record)
+
+    def forget_pieces(self, record: Record) -> None:
+        """Takes away what only an unfinished transfer needs."""
+        for path in (self._manifest_path(record), self.bits_path(record)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def bits_path(self, record: Record) -> Path:
+        return self._folder / f"{record.id}.bits"
+
+    def manifest(self, record: Record) -> Manifest | None:
+        """The manifest kept of an earlier run; a damaged one counts as none."""
+        try:
+            return Manifest.from_bytes(self._manifest_path(record).read_bytes(), record.content_id)
+        except (OSError, PeerMisbehavedError):
+            return None
+
+    def save_manifest(self, record: Record, manifest: Manifest) -> None:
+        write_private(self._manifest_path(record), manifest.to_bytes())
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _manifest_path(self, record: Record) -> Path:
+        return self._folder / f"{record.id}.manifest"
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    return Record(
+        id=row[0],
+        content_id=row[1],
+        name=row[2],
+        folder=Path(row[3]),
+        created=row[4],
+        state=TransferState(row[5]),
+        path=Path(row[6]) if row[6] else None,
+        part=Path(row[7]) if row[7] else None,
+        size=row[8],
+        pieces=row[9],
+        pieces_done=row[10],
+        bytes_done=row[11],
+        trouble=trouble_from_json(row[12]),
+        finished=row[13],
+        sources=sources_from_json(row[14]),
+    )

@@ -1,0 +1,212 @@
+"""The local API of a real peer that is in no barrio yet: shapes, errors, and that the documents tell the truth."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from peer_core.cli import main as cli
+from peer_core.data_folder import LOCAL_API_FILE
+from peer_core.errors import BarrioError, DataVersionError, InUseError, StorageError
+from peer_core.peer import Peer
+from peer_core.settings import SETTINGS
+from protos.agreed import encode_id
+
+DOCS = Path(__file__).parents[2] / "docs"
+CONTENT = encode_id(bytes(range(32)))
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    made = Peer(tmp_path / "data", {"download_dir": str(tmp_path / "downloads"), "listen": "127.0.0.1:0"})
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def api(peer: Peer) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {peer.token}"}
+    with httpx.Client(base_url=peer.local_url, headers=headers, timeout=10, trust_env=False) as client:
+        yield client
+
+
+def test_the_status_has_what_the_contract_names(api: httpx.Client) -> None:
+    status = api.get("/v1/status").json()
+    assert status["peer_id"] is None
+    assert status["joined"] is False
+    assert set(status["queries"]) == {"through_neighbour", "direct", "open"}
+    assert set(status["central"]) >= {"reachable", "since"}
+    assert set(status["bytes"]) == {"sent", "received"}
+    assert set(status["shares"]) == {"files", "bytes", "pending"}
+    assert {"name", "version", "addresses", "neighbours", "relayed"} <= set(status)
+
+
+def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
+    for answer in (
+        api.get("/v1/search", params={"q": "x"}),
+        api.post("/v1/transfers", json={"content_id": CONTENT}),
+    ):
+        assert answer.status_code == 409
+        assert answer.json()["code"] == "not-joined"
+        assert "Join first" in answer.json()["detail"]
+    assert api.get("/v1/transfers").json() == {"transfers": []}
+    assert api.get("/v1/peers").json() == {"peers": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/v1/shares", b"{", 400),
+        ("POST", "/v1/shares", b"[]", 400),
+        ("POST", "/v1/shares", b"[" * 50_000, 400),
+        ("POST", "/v1/shares", b"{}", 400),
+        ("POST", "/v1/shares", b'{"path": 5}', 400),
+        ("POST", "/v1/shares", b'{"path": "/tmp", "colour": 1}', 400),
+        ("POST", "/v1/shares", b'{"path": "' + b"x" * 5000 + b'"}', 400),
+        ("POST", "/v1/shares", b'{"path": "relative"}', 400),
+        ("POST", "/v1/shares", b'{"path": "/does/not/exist"}', 400),
+        ("POST", "/v1/shares", b'{"path": "/tmp\\u0000x"}', 400),
+        ("POST", "/v1/shares", b"x" * 400_000, 413),
+        ("DELETE", "/v1/shares", b"", 400),
+        ("DELETE", "/v1/shares?name=nothing", b"", 404),
+        ("POST", "/v1/rescan", b'{"name": "nothing"}', 404),
+        ("POST", "/v1/transfers", b'{"content_id": "x"}', 400),
+        ("POST", "/v1/transfers", b'{"content_id": null}', 400),
+        ("GET", "/v1/transfers/nothing", b"", 404),
+        ("PATCH", "/v1/transfers/nothing", b'{"state": "paused"}', 404),
+        ("PATCH", "/v1/transfers/nothing", b'{"state": "dancing"}', 400),
+        ("DELETE", "/v1/transfers/nothing", b"", 404),
+        ("DELETE", "/v1/transfers/nothing?keep=perhaps", b"", 400),
+        ("PATCH", "/v1/settings", b'{"listen": "nowhere"}', 400),
+        ("PATCH", "/v1/settings", b'{"nothing": 1}', 400),
+        ("PATCH", "/v1/settings", b'{"rescan_seconds": 1e999}', 400),
+        ("POST", "/v1/join", b'{"invite": "hello"}', 400),
+        ("GET", "/v1/search?limit=0", b"", 400),
+        ("GET", "/v1/search?limit=99999999999999999999", b"", 400),
+        ("GET", "/v1/search?min_size=-1", b"", 400),
+        ("GET", "/v2/status", b"", 404),
+        ("PUT", "/v1/status", b"", 405),
+    ],
+)
+def test_bad_input_is_a_problem_that_says_what_to_do(
+    api: httpx.Client, method: str, path: str, body: bytes, status: int
+) -> None:
+    answer = api.request(method, path, content=body)
+    assert answer.status_code == status, answer.text
+    if status != 413:
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["detail"].endswith(".")
+        assert problem["fault"] in ("me", "peer", "network", "central")
+        assert problem["status"] == status
+
+
+def test_a_folder_is_shared_looked_at_again_and_unshared(api: httpx.Client, tmp_path: Path) -> None:
+    folder = tmp_path / "Música"
+    folder.mkdir()
+    (folder / "a.txt").write_text("hello")
+    made = api.post("/v1/shares", json={"path": str(folder)})
+    assert made.status_code == 201
+    assert made.json()["name"] == "Música"
+    assert api.post("/v1/shares", json={"path": str(folder)}).status_code == 409
+    assert api.post("/v1/rescan", json={}).status_code == 202
+    listed = api.get("/v1/shares").json()["shares"]
+    assert [s["path"] for s in listed] == [str(folder)]
+    assert api.delete("/v1/shares", params={"name": "Música"}).status_code == 204
+    assert api.get("/v1/shares").json()["shares"] == []
+    assert (folder / "a.txt").read_text() == "hello"
+
+
+def test_settings_are_kept_and_those_of_the_command_line_are_locked(api: httpx.Client, peer: Peer) -> None:
+    changed = api.patch("/v1/settings", json={"name": "Ana", "rescan_seconds": 60}).json()["settings"]
+    by_key: dict[str, Any] = {s["key"]: s for s in changed}
+    assert by_key["name"]["value"] == "Ana"
+    assert by_key["listen"]["locked"]
+    assert api.patch("/v1/settings", json={"listen": "0.0.0.0:0"}).status_code == 400
+    assert json.loads((peer.data_dir / "settings.json").read_text()) == {"name": "Ana", "rescan_seconds": 60}
+    assert api.get("/v1/status").json()["name"] == "Ana"
+
+
+def test_the_local_api_is_not_on_other_addresses(peer: Peer) -> None:
+    port = int(peer.local_url.rpartition(":")[2])
+    for address in ("127.0.0.2", "::1"):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.settimeout(2)
+            assert probe.connect_ex((address, port)) != 0
+
+
+def test_the_access_file_is_private_and_goes_with_the_peer(tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    file = tmp_path / LOCAL_API_FILE
+    assert file.stat().st_mode & 0o077 == 0
+    assert json.loads(file.read_text())["url"] == peer.local_url
+    with pytest.raises(InUseError, match="already runs"):
+        Peer(tmp_path).start()
+    assert file.exists()
+    peer.stop()
+    peer.stop()
+    assert not file.exists()
+    again = Peer(tmp_path)
+    again.start()
+    assert again.token != peer.token
+    again.stop()
+
+
+def test_data_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    peer.stop()
+    import sqlite3
+    from contextlib import closing
+
+    for name in ("library.sqlite", "transfers.sqlite"):
+        with closing(sqlite3.connect(tmp_path / name)) as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            database.execute("PRAGMA user_version = 999")
+        with pytest.raises(DataVersionError, match="newer Barrio"):
+            Peer(tmp_path).start()
+        with closing(sqlite3.connect(tmp_path / name)) as database:
+            assert database.execute("PRAGMA user_version").fetchone() == (999,)
+            database.execute(f"PRAGMA user_version = {version}")
+    (tmp_path / "library.sqlite").write_bytes(b"not a database" * 1000)
+    with pytest.raises(StorageError, match="damaged"):
+        Peer(tmp_path).start()
+
+
+def test_a_data_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for bad in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nothing")):
+        with pytest.raises(BarrioError) as caught:
+            Peer(bad).start()
+        assert str(bad) in caught.value.message
+
+
+def test_the_documents_name_every_route_setting_and_option(api: httpx.Client) -> None:
+    document = api.get("/v1/openapi.json").json()
+    text = (DOCS / "local-api.md").read_text("utf-8")
+    for path, operations in document["paths"].items():
+        for method in operations:
+            told = path.replace("{transfer_id}", "{id}")
+            assert f"`{method.upper()} {told}" in text, f"{method.upper()} {told} is not in docs/local-api.md"
+    for setting in SETTINGS:
+        assert f"`{setting.key}`" in text, setting.key
+    told_routes = set(re.findall(r"\| `(?:GET|POST|PATCH|DELETE) (/v1/[a-z.]+)", text))
+    assert told_routes == {re.match(r"/v1/[a-z.]+", p)[0] for p in document["paths"]}  # type: ignore[index]
+
+
+def test_the_command_line_is_in_the_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    verbs = set(re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE))
+    assert verbs >= {"join", "run", "share", "search", "get", "transfers", "status"}
+    text = (DOCS / "command-line.md").read_text("utf-8")
+    for verb in verbs:
+        assert f"`{verb}" in text or f" {verb}" in text, f"{verb} is not in docs/command-line.md"

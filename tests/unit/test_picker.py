@@ -1,0 +1,150 @@
+"""The picker: every piece is fetched once, whatever the sources do."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from peer_core.transfer.bitmap import Bitmap
+from peer_core.transfer.picker import Picker, Run
+
+
+@given(st.integers(0, 3000), st.integers(1, 8), st.integers(1, 12), st.randoms())
+def test_honest_sources_fetch_each_piece_once(count: int, sources: int, longest: int, chance: random.Random) -> None:
+    picker = Picker(count, Bitmap(count), longest)
+    keys = [str(n) for n in range(sources)]
+    for key in keys:
+        picker.add_source(key)
+    fetched: list[int] = []
+    while not picker.complete:
+        key = chance.choice(keys)
+        run = picker.next(key)
+        if run is None:
+            continue
+        assert 1 <= run.count <= longest
+        for piece in range(run.first, run.first + run.count):
+            fetched.append(piece)
+            assert picker.arrived(key, piece)
+    assert sorted(fetched) == list(range(count))
+
+
+def test_rare_pieces_come_first() -> None:
+    picker = Picker(4, Bitmap(4), 1)
+    common, rare = Bitmap(4), Bitmap(4)
+    for piece in (0, 1, 2):
+        common.add(piece)
+    for piece in (0, 1, 2, 3):
+        rare.add(piece)
+    picker.add_source("a", common)
+    picker.add_source("b", common)
+    picker.add_source("c", rare)
+    assert picker.next("c") == Run(3, 1)
+
+
+def test_a_stalled_source_is_helped_and_a_moving_one_is_not() -> None:
+    picker = Picker(2, Bitmap(2), 1)
+    picker.add_source("slow")
+    picker.add_source("fast")
+    assert picker.next("slow") == Run(0, 1)
+    assert picker.next("fast") == Run(1, 1)
+    picker.arrived("fast", 1)
+    assert picker.next("fast") is None
+    picker.stalled("slow")
+    assert picker.next("fast") == Run(0, 1)
+    assert picker.next("fast") is None
+    assert picker.arrived("fast", 0)
+    assert not picker.arrived("slow", 0)
+    assert picker.complete
+
+
+def test_pieces_of_a_source_that_leaves_are_free_again() -> None:
+    picker = Picker(8, Bitmap(8), 4)
+    picker.add_source("a")
+    picker.add_source("b")
+    first = picker.next("a")
+    assert first is not None
+    picker.remove_source("a")
+    again = picker.next("b")
+    assert again is not None
+    assert again.first == first.first
+
+
+class Downloads(RuleBasedStateMachine):
+    """Sources come, go, stall, give up and deliver in any order."""
+
+    COUNT = 24
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picker = Picker(self.COUNT, Bitmap(self.COUNT), 5)
+        self.runs: dict[str, list[int]] = {}
+        self.here: set[int] = set()
+        self.next_key = 0
+
+    @rule(partial=st.none() | st.sets(st.integers(0, COUNT - 1)))
+    def come(self, partial: set[int] | None) -> None:
+        has = None
+        if partial is not None:
+            has = Bitmap(self.COUNT)
+            for piece in partial:
+                has.add(piece)
+        self.picker.add_source(str(self.next_key), has)
+        self.runs[str(self.next_key)] = []
+        self.next_key += 1
+
+    @precondition(lambda self: any(not r for r in self.runs.values()))
+    @rule(data=st.data())
+    def work(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from([k for k, r in self.runs.items() if not r]))
+        run = self.picker.next(key)
+        if run is not None:
+            pieces = list(range(run.first, run.first + run.count))
+            assert not set(pieces) & self.here, "a piece that is here was asked for again"
+            self.runs[key] = pieces
+
+    @precondition(lambda self: any(self.runs.values()))
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from([k for k, r in self.runs.items() if r]))
+        piece = self.runs[key].pop(0)
+        assert self.picker.arrived(key, piece) == (piece not in self.here)
+        self.here.add(piece)
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.runs)))
+        del self.runs[key]
+        self.picker.remove_source(key)
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(data=st.data())
+    def stall(self, data: st.DataObject) -> None:
+        self.picker.stalled(data.draw(st.sampled_from(sorted(self.runs))))
+
+    @precondition(lambda self: any(self.runs.values()))
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from([k for k, r in self.runs.items() if r]))
+        pieces, self.runs[key] = self.runs[key], []
+        self.picker.gave_back(key, Run(pieces[0], len(pieces)))
+
+    @invariant()
+    def complete_when_all_is_here(self) -> None:
+        assert self.picker.complete == (len(self.here) == self.COUNT)
+
+    def teardown(self) -> None:
+        """A last honest source finishes whatever state the others left behind."""
+        for key in list(self.runs):
+            self.picker.remove_source(key)
+        self.picker.add_source("last")
+        while not self.picker.complete:
+            run = self.picker.next("last")
+            assert run is not None
+            for piece in range(run.first, run.first + run.count):
+                assert piece not in self.here
+                self.picker.arrived("last", piece)
+
+
+TestDownloads = Downloads.TestCase

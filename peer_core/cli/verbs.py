@@ -77,32 +77,39 @@ def get(client: LocalClient, arguments: Arguments) -> int:
     body = {"content_id": content_id, "name": name, "output": folder}
     transfer = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})
     progress = output.TransferProgress(quiet=arguments.json)
+    try:
+        transfer = _follow(client, transfer, progress)
+    except KeyboardInterrupt:
+        progress.end("it goes on in the peer: see “barrio-peer transfers”")
+        raise
+    if transfer["state"] == "done":
+        progress.end(f"{plain(transfer['name'])}: done, verified: {plain(transfer['path'])}")
+    else:
+        progress.end(f"{plain(transfer['name'])}: {transfer['state']}")
+    if arguments.json:
+        as_json(transfer)
+    if transfer["state"] == "done":
+        return 0
+    error = transfer["error"] or {"title": "The transfer rests", "detail": "Go on with “barrio-peer resume”."}
+    stays = " It stays in the list of transfers." if transfer["state"] == "waiting" else ""
+    raise BarrioError(f"{error['title']}: {error['detail']}{stays}")
+
+
+def _follow(client: LocalClient, transfer: dict[str, Any], progress: output.TransferProgress) -> dict[str, Any]:
+    """Shows a transfer until it is done, rests, or has waited for a holder for a while."""
     waiting_since: float | None = None
     while True:
         progress.show(transfer)
-        if transfer["state"] == "done":
-            progress.end(f"{plain(transfer['name'])}: done, verified: {plain(transfer['path'])}")
-            if arguments.json:
-                as_json(transfer)
-            return 0
-        if transfer["state"] in ("failed", "paused"):
-            return _gave_up(transfer, arguments, progress, "")
-        if transfer["state"] == "running" or transfer["error"] is None:
-            waiting_since = None if transfer["state"] == "running" else waiting_since
-        elif waiting_since is None:
+        if transfer["state"] in ("done", "failed", "paused"):
+            return transfer
+        if transfer["state"] == "running":
+            waiting_since = None
+        elif transfer["error"] is not None and waiting_since is None:
             waiting_since = time.monotonic()
         if waiting_since is not None and time.monotonic() - waiting_since > PATIENCE_SECONDS:
-            return _gave_up(transfer, arguments, progress, " It stays in the list of transfers.")
+            return {**transfer, "state": "waiting"}
         time.sleep(POLL_SECONDS)
         transfer = client.call("GET", f"/v1/transfers/{transfer['id']}")
-
-
-def _gave_up(transfer: dict[str, Any], arguments: Arguments, progress: output.TransferProgress, more: str) -> int:
-    progress.end(f"{plain(transfer['name'])}: {transfer['state']}")
-    if arguments.json:
-        as_json(transfer)
-    error = transfer["error"]
-    raise BarrioError(f"{error['title']}: {error['detail']}{more}" if error else "The transfer was paused.")
 
 
 def transfers(client: LocalClient, arguments: Arguments) -> int:

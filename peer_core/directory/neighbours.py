@@ -74,15 +74,13 @@ class Neighbours:
 
     def ask(self, sealed: bytes) -> tuple[bytes, Via]:
         """The central's answer and how it came. Raises CentralUnreachableError, RevokedError."""
-        asked: set[str] = set()
-        for again in (False, True):
-            if again or not self._usable(asked):
-                self._find_more()
-            candidates = self._usable(asked)
-            asked |= {peer.peer_id for peer in candidates}
-            answer = self._race(candidates, sealed)
-            if answer is not None:
-                return answer
+        known = self._usable(set())
+        answer = self._race(known, sealed)
+        if answer is None:
+            self._find_more()
+            answer = self._race(self._usable({peer.peer_id for peer in known}), sealed)
+        if answer is not None:
+            return answer
         self._wake.set()
         return self._central.query(sealed), Via(ViaKind.DIRECT)
 

@@ -1,0 +1,1 @@
+"""Who shares what: one interface, and the stores behind it."""

@@ -1,0 +1,1 @@
+"""The catalogue in SQLite, with live counters in memory."""

@@ -1,0 +1,215 @@
+"""The command line: `serve`, and what an administrator does while it runs or while it does not."""
+
+import argparse
+import json
+import logging
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from central import __version__, config
+from central.authority import Authority
+from central.catalogue.sqlite.store import totals
+from central.config import Address, Setting
+from central.data_folder import AUTHORITY_FOLDER, is_served, running
+from central.database import Database, storage_error
+from central.errors import CentralError, StartError
+from central.invites import make_invite
+from central.members import MemberRow, clean_name, list_members, revoke
+from protos.agreed import Invite
+
+SERVE = (config.LISTEN, config.ENROL, config.HTTP, config.HEARTBEAT, config.NAME)
+INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All options and verbs; also read by the documentation's tests."""
+    parser = argparse.ArgumentParser(
+        prog="barrio-central", description="The directory of a barrio: who is here, and who holds what."
+    )
+    parser.add_argument("--version", action="version", version=f"barrio-central {__version__}")
+    config.DATA_DIR.add_to(parser)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _verb(verbs, "serve", "run in the foreground until SIGTERM or Ctrl-C", SERVE)
+    _json(_verb(verbs, "invite", "print one invite link", INVITE))
+    _json(_verb(verbs, "peers", "list the members"))
+    out = _json(_verb(verbs, "revoke", "put a member out, for good"))
+    out.add_argument("peer_id", metavar="PEER_ID", help="the member's id, or at least its first 8 characters")
+    _json(_verb(verbs, "stats", "count what is here"))
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    help_text: str,
+    settings: Sequence[Setting] = (),
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=help_text, description=help_text)
+    config.DATA_DIR.add_to(parser, inherited=True)
+    for setting in (*settings, config.DATABASE):
+        setting.add_to(parser)
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Exit status: 0 done, 1 failed with one line on standard error; wrong usage raises SystemExit(2)."""
+    options = build_parser().parse_args(argv)
+    try:
+        _VERBS[options.verb](options)
+    except CentralError as error:
+        print(f"barrio-central: {error.message}", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:
+        path = config.database_path(options.database, options.data_dir)
+        print(f"barrio-central: {storage_error(path, error).message}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has enough.
+        return 1
+    except OSError as error:
+        print(f"barrio-central: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
+    # gRPC takes a while to import, and the other verbs do without.
+    from central.server import Options, serve
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve(
+        Options(
+            data_dir=options.data_dir,
+            database=config.database_path(options.database, options.data_dir),
+            listen=options.listen,
+            enrol=config.enrol_address(options.listen, options.enrol),
+            http=options.http,
+            heartbeat_seconds=options.heartbeat,
+            name=clean_name(options.name) if options.name else config.default_network_name(),
+        )
+    )
+
+
+def _open(options: argparse.Namespace) -> Database:
+    return Database.open(config.database_path(options.database, options.data_dir))
+
+
+def _invite(options: argparse.Namespace) -> None:
+    database = _open(options)
+    try:
+        authority = Authority.load(options.data_dir / AUTHORITY_FOLDER)
+        enrol = _enrolment_port(options)
+        host = options.host or _guess_host(enrol)
+        token = make_invite(database, options.uses, options.expires, int(time.time()))
+    finally:
+        database.close()
+    invite = str(Invite(host, enrol.port, token, authority.fingerprint))
+    print(json.dumps({"invite": invite}) if options.json else invite)
+
+
+def _enrolment_port(options: argparse.Namespace) -> Address:
+    """That of the server that runs now, otherwise the configured one."""
+    server = running(options.data_dir)
+    address = Address.parse(server.enrol) if server else config.enrol_address(options.listen, options.enrol)
+    if address.port == 0:
+        raise StartError("the enrolment port is chosen when the server starts; start barrio-central serve first")
+    return address
+
+
+def _guess_host(enrol: Address) -> str:
+    host = enrol.host if not enrol.is_wildcard else _own_address()
+    print(
+        f"barrio-central: the invite names {host}; give --host if peers reach this machine otherwise", file=sys.stderr
+    )
+    return host
+
+
+def _own_address() -> str:
+    """The address that this machine would use to reach others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def _peers(options: argparse.Namespace) -> None:
+    database = _open(options)
+    try:
+        rows = list_members(database, is_served(options.data_dir))
+    finally:
+        database.close()
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        return
+    for row in rows:
+        print(_peer_line(row))
+
+
+def _peer_line(row: MemberRow) -> str:
+    state = "revoked" if row.revoked else "online" if row.online else "offline"
+    seen = "never seen"
+    if row.last_seen:
+        seen = "seen " + datetime.fromtimestamp(row.last_seen, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{row.peer_id}  {state:<8} {row.entries:>9,} files  {seen}  {row.name}  {' '.join(row.addresses)}".rstrip()
+
+
+def _revoke(options: argparse.Namespace) -> None:
+    database = _open(options)
+    try:
+        peer_id, name, new = revoke(database, options.peer_id)
+    finally:
+        database.close()
+    if options.json:
+        print(json.dumps({"peer_id": peer_id, "name": name, "revoked": True, "before": not new}, ensure_ascii=False))
+    else:
+        print(f"{name} ({peer_id}) {'is out of the barrio' if new else 'was already out of the barrio'}")
+
+
+def _stats(options: argparse.Namespace) -> None:
+    database = _open(options)
+    try:
+        stats = _collect_stats(database, options.data_dir)
+    finally:
+        database.close()
+    if options.json:
+        print(json.dumps(stats, ensure_ascii=False))
+        return
+    for name, value in stats.items():
+        print(
+            f"{name.replace('_', ' '):<16} {value:,}" if type(value) is int else f"{name.replace('_', ' '):<16} {value}"
+        )
+
+
+def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
+    served = is_served(data_dir)
+    rows = list_members(database, served)
+    read = database.read().execute
+    name = read("SELECT value FROM setting WHERE key = 'network_name'").fetchone()
+    open_invites = read("SELECT count(*) FROM invite WHERE used < uses AND expires > ?", (time.time(),)).fetchone()[0]
+    return {
+        "network_name": name[0] if name else "",
+        "serving": served,
+        "members": sum(not row.revoked for row in rows),
+        "revoked": sum(row.revoked for row in rows),
+        "online": sum(row.online for row in rows),
+        **asdict(totals(database)),
+        "open_invites": open_invites,
+        "database_bytes": database.path.stat().st_size,
+    }
+
+
+_VERBS = {"serve": _serve, "invite": _invite, "peers": _peers, "revoke": _revoke, "stats": _stats}

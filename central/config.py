@@ -1,0 +1,138 @@
+"""Every setting of the central, declared once: option, environment variable, default, help."""
+
+import argparse
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from central.data_folder import DATABASE_FILE
+from central.errors import BadInputError, StartError
+from central.invites import MAX_USES, parse_duration
+from central.members import clean_name
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Raises ValueError with a sentence."""
+        host, colon, port = text.strip().rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return cls(host, int(port))
+
+    @property
+    def is_wildcard(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
+
+def _heartbeat(text: str) -> float:
+    seconds = float(text)
+    if not 0.05 <= seconds <= 3600:
+        raise ValueError("the heartbeat interval is from 0.05 to 3600 seconds")
+    return seconds
+
+
+def _uses(text: str) -> int:
+    uses = int(text)
+    if not 1 <= uses <= MAX_USES:
+        raise ValueError(f"an invite is for 1 to {MAX_USES} peers")
+    return uses
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One option with a value; `BARRIO_` and its name in capitals is its environment variable."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str | None
+    metavar: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        return "BARRIO_" + self.name.upper().replace("-", "_")
+
+    def add_to(self, parser: argparse.ArgumentParser, inherited: bool = False) -> None:
+        """`inherited`: the option was already offered before the verb, and only a given value replaces that one."""
+        default = argparse.SUPPRESS if inherited else os.environ.get(self.variable) or self.default
+        shown = f"; default {self.default}" if self.default else ""
+        parser.add_argument(
+            f"--{self.name}",
+            type=self._typed,
+            default=default,
+            metavar=self.metavar,
+            help=f"{self.help} ({self.variable}{shown})",
+        )
+
+    def _typed(self, text: str) -> Any:
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{error} (from the command line or {self.variable})") from error
+
+
+DATA_DIR = Setting(
+    "data-dir",
+    Path,
+    str(platformdirs.user_data_path("barrio-central", appauthor=False)),
+    "DIR",
+    "database, authority and keys",
+)
+LISTEN = Setting("listen", Address.parse, "0.0.0.0:51015", "HOST:PORT", "where peers reach the directory")
+ENROL = Setting(
+    "enrol", Address.parse, None, "HOST:PORT", "where new peers join; default: the host of --listen and the next port"
+)
+HTTP = Setting("http", Address.parse, "127.0.0.1:51017", "HOST:PORT", "metrics and health")
+DATABASE = Setting("database", str, None, "URL", "where the database is; default: SQLite inside the data folder")
+HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there")
+NAME = Setting("name", str, None, "NAME", "name of the barrio, set at the first start; default: this machine's name")
+USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in")
+EXPIRES = Setting("expires", parse_duration, "7d", "DURATION", "how long the invite holds, such as 30m, 12h or 7d")
+HOST = Setting("host", str, None, "NAME", "how invitees reach this machine; default: a guess")
+
+
+def enrol_address(listen: Address, enrol: Address | None) -> Address:
+    """Where new peers join when nothing else is said: the next port, or any when the directory's is any."""
+    if enrol is not None:
+        return enrol
+    if listen.port == 65535:
+        raise StartError("there is no port after 65535 for enrolment; give one with --enrol")
+    return Address(listen.host, listen.port + 1 if listen.port else 0)
+
+
+def database_path(url: str | None, data_dir: Path) -> Path:
+    """The file behind --database: `sqlite:///PATH`, a path, or nothing. Raises StartError."""
+    if not url:
+        return data_dir / DATABASE_FILE
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///"))
+    if "://" in url:
+        raise StartError(f"{url.partition('://')[0]} databases are not known; use sqlite:///PATH")
+    return Path(url)
+
+
+def default_network_name() -> str:
+    try:
+        return clean_name(socket.gethostname()[:64])
+    except BadInputError:
+        return "Barrio"

@@ -1,0 +1,108 @@
+"""The data folder: private files made private from the start, one server at a time, and where that server listens."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from central.errors import StorageError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> bool:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+LOCK_FILE = "serve.lock"
+RUNNING_FILE = "serve.json"
+DATABASE_FILE = "central.sqlite"
+AUTHORITY_FOLDER = "authority"
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder that only its owner can enter. Raises StorageError when it cannot be made or written."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the data folder {path} cannot be made ({error.strerror}); choose another") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StorageError(f"the data folder {path} cannot be written; check who owns it")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Puts `data` at `path` in one step, readable by the owner alone (on Windows: by the folder's rights)."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@contextmanager
+def serve_lock(folder: Path, patience: float = 1.0) -> Iterator[None]:
+    """Held by the one server of this folder; the system lets go of it when the process ends, however it ends.
+
+    Waits up to `patience` seconds, since `is_served` of another process holds it for a moment.
+    """
+    with (folder / LOCK_FILE).open("ab") as file:
+        deadline = time.monotonic() + patience
+        while not _lock(file):
+            if time.monotonic() >= deadline:
+                raise StorageError(f"a central already serves from {folder}; stop it first, or choose another folder")
+            time.sleep(0.05)
+        yield
+
+
+def is_served(folder: Path) -> bool:
+    """Whether a server runs from this folder now."""
+    try:
+        with (folder / LOCK_FILE).open("ab") as file:
+            return not _lock(file)
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where the running server listens, each "HOST:PORT"."""
+
+    pid: int
+    directory: str
+    enrol: str
+    http: str
+
+    def write(self, folder: Path) -> None:
+        write_private(folder / RUNNING_FILE, json.dumps(asdict(self)).encode())
+
+
+def running(folder: Path) -> Running | None:
+    """The server that runs from this folder now, or None."""
+    if not is_served(folder):
+        return None
+    try:
+        return Running(**json.loads((folder / RUNNING_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,196 @@
+"""One SQLite file: its schema, one writer at a time, one reader connection for each thread.
+
+Other processes (the command line) use the same file at the same time through SQLite's write-ahead log.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from central.errors import OverloadedError, StorageError
+
+APPLICATION_ID = 0x42415252  # "BARR"
+SQLITE_NEEDED = (3, 35)
+BUSY_SECONDS = 10.0
+# Pages; the default of 1000 makes publishing stall for checkpoints.
+CHECKPOINT_PAGES = 16_000
+
+
+def _migrations() -> list[tuple[int, str]]:
+    files = resources.files("central.migrations").iterdir()
+    steps = [(int(f.name[:4]), f.read_text("utf-8")) for f in files if f.name.endswith(".sql")]
+    return sorted(steps)
+
+
+class Database:
+    """Open with `create` or `open`; `close` when no thread uses it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()  # guards _readers
+        self._readers: list[sqlite3.Connection] = []
+        self._writer_lock = threading.Lock()  # guards _writer
+        self._watcher_lock = threading.Lock()  # guards _watcher
+        if sqlite3.sqlite_version_info < SQLITE_NEEDED:
+            raise StorageError(
+                f"SQLite {'.'.join(map(str, SQLITE_NEEDED))} or newer is needed; this is {sqlite3.sqlite_version}"
+            )
+        with _storage_errors(path):
+            self._writer = self._connect()
+            try:
+                self._check()
+                self._watcher = self._connect()
+            except BaseException:
+                self._writer.close()
+                raise
+
+    @classmethod
+    def create(cls, path: Path) -> "Database":
+        """Opens the database for the server: makes it, or brings its schema up to date after a backup."""
+        try:
+            # Made private here: SQLite would use the process's mask.
+            path.touch(mode=0o600, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the database {path} cannot be made ({error.strerror}); choose another place"
+            ) from error
+        database = cls(path)
+        try:
+            with _storage_errors(path):
+                database._migrate()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @classmethod
+    def open(cls, path: Path) -> "Database":
+        """Opens an existing database as it is. Raises StorageError when there is none, or its schema is old."""
+        if not path.exists():
+            raise StorageError(f"there is no barrio in {path.parent} yet; start it with: barrio-central serve")
+        database = cls(path)
+        if database._version() < _migrations()[-1][0]:
+            database.close()
+            raise StorageError(f"{path} is from an older Barrio; start barrio-central serve once to update it")
+        return database
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute("PRAGMA mmap_size = 1073741824")
+        connection.execute("PRAGMA cache_size = -16000")
+        return connection
+
+    def _check(self) -> None:
+        application = self._writer.execute("PRAGMA application_id").fetchone()[0]
+        tables = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and application != APPLICATION_ID:
+            raise StorageError(f"{self.path} is not a database of a Barrio central; move it away")
+        if self._version() > _migrations()[-1][0]:
+            raise StorageError(f"{self.path} is from a newer Barrio; update this program to use it")
+
+    def _version(self) -> int:
+        return int(self._writer.execute("PRAGMA user_version").fetchone()[0])
+
+    def _migrate(self) -> None:
+        if self._version() == 0:
+            self._writer.execute("PRAGMA page_size = 8192")
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._writer.execute("PRAGMA journal_size_limit = 67108864")
+        found = self._version()
+        steps = [step for step in _migrations() if step[0] > found]
+        if steps and found > 0:
+            self._back_up(found)
+        for number, script in steps:
+            try:
+                self._writer.executescript(
+                    f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID};"
+                    f"PRAGMA user_version = {number}; COMMIT;"
+                )
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def _back_up(self, version: int) -> None:
+        backup = self.path.with_name(f"{self.path.name}.v{version}.backup")
+        backup.unlink(missing_ok=True)
+        backup.touch(mode=0o600)
+        target = sqlite3.connect(backup)
+        try:
+            self._writer.backup(target)
+        finally:
+            target.close()
+
+    @contextmanager
+    def write(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction, all or nothing. `durable`: it also survives a power cut right after.
+
+        Raises OverloadedError when other writers keep the database for too long.
+        """
+        if not self._writer_lock.acquire(timeout=BUSY_SECONDS):
+            raise OverloadedError("the central is busy writing; try again in a moment")
+        try:
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise OverloadedError("the central is busy writing; try again in a moment") from error
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        finally:
+            self._writer_lock.release()
+
+    def read(self) -> sqlite3.Connection:
+        """This thread's connection for reading. Fetch all rows at once: an unfinished statement holds the log."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = 1")
+            self._local.connection = connection
+            with self._lock:
+                self._readers.append(connection)
+        return connection
+
+    def data_version(self) -> int:
+        """A number that changes whenever any process commits something; a few microseconds."""
+        with self._watcher_lock:
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        with self._lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        if hasattr(self, "_watcher"):
+            self._watcher.close()
+        self._writer.close()
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turns what SQLite says about the file itself into a sentence."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
+    """The sentence for a database that cannot be used; nothing in it was changed."""
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return StorageError(f"{path} is in use by another program; try again when that has ended")
+    return StorageError(
+        f"the database {path} cannot be used ({error}); it was left as it is: repair it or restore a backup"
+    )

@@ -1,0 +1,146 @@
+"""The central's own words for what travels: plain frozen data, without gRPC and without SQL."""
+
+from dataclasses import dataclass
+
+PUBLISH_BATCH = 1000
+MAX_SIZE = 1 << 53
+MAX_HOLDERS = 64
+MAX_OTHER_NAMES = 8
+
+
+@dataclass(frozen=True)
+class Member:
+    """`number` is the central's own short name for a peer; it is never used again for another."""
+
+    number: int
+    peer_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the central steers load; times in seconds."""
+
+    heartbeat_seconds: float
+    lease_seconds: float
+    publish_batch: int
+    retry_seconds: float
+
+
+@dataclass(frozen=True)
+class RevocationList:
+    """Who must be refused, signed by the authority. `number` grows with each revocation."""
+
+    number: int
+    peer_ids: tuple[str, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Change:
+    """One numbered change of a peer's entries. `path` is SHARE/FOLDERS/NAME; `file` is None when it is gone."""
+
+    sequence: int
+    path: str
+    file: "FileFacts | None"
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """`content_id`: 32 bytes; `size` in bytes; `modified` in seconds since 1970."""
+
+    content_id: bytes
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Changes from `previous` (exclusive) to `last` (inclusive) of the index `index_id`; `previous` 0 starts anew."""
+
+    index_id: bytes
+    previous: int
+    last: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """What the central holds of a peer: everything of `index_id` up to `sequence`."""
+
+    index_id: bytes
+    sequence: int
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    acknowledged: int
+    resync: bool
+
+
+@dataclass(frozen=True)
+class SearchQuestion:
+    """`kind` "" is any; `max_size` 0 is no bound; sizes in bytes, inclusive."""
+
+    text: str
+    kind: str = ""
+    min_size: int = 0
+    max_size: int = 0
+    limit: int = 50
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """One content. `path` holds the share and the folders of `name`."""
+
+    content_id: bytes
+    name: str
+    path: str
+    size: int
+    kind: str
+    holders: int
+    names: tuple[str, ...]
+    modified: int
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """`next_cursor` "" means that there is no further page."""
+
+    rows: tuple[SearchRow, ...]
+    next_cursor: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Live holders of one content, as member numbers in random order."""
+
+    content_id: bytes
+    size: int
+    name: str
+    holders: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PeerRecord:
+    peer_id: str
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Location:
+    content_id: bytes
+    size: int
+    name: str
+    holders: tuple[PeerRecord, ...]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the catalogue holds, live or not."""
+
+    entries: int
+    contents: int
+    names: int

@@ -1,0 +1,197 @@
+"""The composition root of `serve`: builds the parts, starts them, and stops them in order without leaving a thread."""
+
+import logging
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from central.authority import Authority
+from central.catalogue.sqlite.store import SqliteCatalogue
+from central.config import Address
+from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
+from central.database import Database, storage_error
+from central.directory import Directory
+from central.enrolment import Enrolment
+from central.errors import StorageError
+from central.gate import Gate
+from central.housekeeping import Housekeeper
+from central.http_status import HttpStatus
+from central.members import Members, Revocations, revoked_publishers
+from central.metrics import Metrics
+from central.ports import Port, PortPlan
+from central.presence import Presence
+from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
+from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
+
+log = logging.getLogger(__name__)
+
+DIRECTORY_THREADS = 16
+ENROLMENT_THREADS = 4
+FLUSH_SECONDS = 5.0
+NETWORK_NAME = "network_name"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `serve` was asked for. `name` names a new barrio; one that has a name keeps it."""
+
+    data_dir: Path
+    database: Path
+    listen: Address
+    enrol: Address
+    http: Address
+    heartbeat_seconds: float
+    name: str
+
+
+class Server:
+    """Serves inside `with`; `addresses` and `database` are there then.
+
+    Raises StartError or StorageError when it cannot begin, and leaves nothing behind.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._stack = ExitStack()
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> "Server":
+        with ExitStack() as stack:
+            try:
+                self._start(stack)
+            except sqlite3.Error as error:
+                raise storage_error(self._options.database, error) from error
+            except OSError as error:
+                where = self._options.data_dir
+                raise StorageError(f"the data folder {where} cannot be used ({error.strerror or error})") from error
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        options = self._options
+        make_folder(options.data_dir)
+        stack.enter_context(serve_lock(options.data_dir))
+        authority = _authority(options)
+        database = Database.create(options.database)
+        stack.callback(database.close)
+        self.database = database
+        network_name = _network_name(database, options.name)
+        catalogue = SqliteCatalogue(database)
+        catalogue.refresh_index()
+        members = Members(database)
+        presence = Presence(database, catalogue)
+        presence.start()
+        stack.callback(presence.close)
+        revocations = Revocations(database, authority.sign)
+        revocations.listen(lambda peer_ids: _end_leases(peer_ids, members, presence))
+        directory = Directory(members, revocations, presence, catalogue, network_name, options.heartbeat_seconds)
+        enrolment = Enrolment(database, authority, members, network_name)
+
+        metrics = Metrics()
+        metrics.gauge("peers_live", "Peers that hold a lease.", presence.count)
+        metrics.gauge("database_bytes", "Size of the database file.", lambda: options.database.stat().st_size)
+        gate = Gate(metrics)
+        housekeeper = Housekeeper()
+        housekeeper.every(0.25, "slow requests", gate.slow.drop)
+        housekeeper.every(0.5, "leases", presence.sweep)
+        housekeeper.every(1.0, "revocations", lambda: _notice_revocations(revocations, database, catalogue))
+        housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
+        housekeeper.every(2.0, "cleaning", catalogue.clean)
+
+        http = HttpStatus(options.http, metrics, lambda: not self._stopping.is_set())
+        stack.callback(http.stop)
+        housekeeper.start()
+        stack.callback(housekeeper.stop)
+        server_certificate = authority.make_server
+        port = Port(
+            PortPlan(
+                "listen",
+                options.listen,
+                DIRECTORY_THREADS,
+                partial(server_certificate, DIRECTORY_NAME),
+                client_roots=authority.certificate_pem,
+                reflected=True,
+            )
+        )
+        stack.callback(port.end_stop)
+        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory))
+        enrolment.directory_port = port.address.port
+        enrol_port = Port(
+            PortPlan("enrol", options.enrol, ENROLMENT_THREADS, partial(server_certificate, ENROLMENT_NAME))
+        )
+        stack.callback(enrol_port.end_stop)
+        enrol_port.serve(ENROLMENT, gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))
+        # Both ports begin to stop before either is waited for.
+        stack.callback(port.begin_stop)
+        self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))
+        self.addresses.write(options.data_dir)
+        stack.callback((options.data_dir / RUNNING_FILE).unlink, missing_ok=True)
+
+
+def _authority(options: Options) -> Authority:
+    folder = options.data_dir / AUTHORITY_FOLDER
+    if folder.exists():
+        return Authority.load(folder)
+    if options.database.exists():
+        raise StorageError(f"the authority is missing from {folder}; restore it from a backup, or members are lost")
+    return Authority.create(folder)
+
+
+def _network_name(database: Database, name: str) -> str:
+    with database.write(durable=True) as connection:
+        connection.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, name))
+        row = connection.execute("SELECT value FROM setting WHERE key = ?", (NETWORK_NAME,)).fetchone()
+    return str(row[0])
+
+
+def _end_leases(peer_ids: frozenset[str], members: Members, presence: Presence) -> None:
+    for peer_id in peer_ids:
+        presence.leave(members.find(peer_id).number)
+
+
+def _notice_revocations(revocations: Revocations, database: Database, catalogue: SqliteCatalogue) -> None:
+    """Ends the leases of the revoked, and forgets what they published."""
+    revocations.current()
+    for member in revoked_publishers(database):
+        catalogue.withdraw(member)
+
+
+@contextmanager
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` at SIGINT and SIGTERM (and Ctrl-Break on Windows). Only in the main thread."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def serve(options: Options) -> None:
+    """Serves until a signal; prints one line when it is ready."""
+    stop = threading.Event()
+    with stop_signals(stop.set):
+        with Server(options) as server:
+            at = server.addresses
+            print(f"ready directory={at.directory} enrol={at.enrol} http={at.http}", flush=True)
+            log.info("serving directory=%s enrol=%s http=%s", at.directory, at.enrol, at.http)
+            # Short waits: on Windows a wait without end would not be interrupted by a signal.
+            while not stop.wait(0.5):
+                pass
+            log.info("stopping")

@@ -1,0 +1,225 @@
+"""Between messages and the domain, for both services. The one file that imports the generated messages.
+
+Each method takes the bytes of a request and gives the bytes of the answer, so that the gate needs no messages.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from central.directory import DEFAULT_ROWS, Directory, join_path
+from central.domain import (
+    Batch,
+    Change,
+    FileFacts,
+    Location,
+    Member,
+    Pace,
+    PeerRecord,
+    RevocationList,
+    SearchPage,
+    SearchQuestion,
+)
+from central.enrolment import Enrolment, Membership
+from central.errors import BadInputError, BadQuestionError
+from protos.barrio.v1 import directory_pb2, enrolment_pb2
+
+DIRECTORY = directory_pb2.DESCRIPTOR.services_by_name["Directory"].full_name
+ENROLMENT = enrolment_pb2.DESCRIPTOR.services_by_name["Enrolment"].full_name
+
+MAX_QUESTION = 64 * 1024
+MAX_VERSION = 64
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer's bytes, and what the log may say about the call: never what was asked for."""
+
+    data: bytes
+    log: str = ""
+
+
+def _read(kind: type[M], data: bytes) -> M:
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise BadInputError(f"the bytes are no {kind.__name__}") from error
+    return message
+
+
+class DirectoryService:
+    """`methods` by name: (member, request) → answer."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.methods: dict[str, Callable[[Member, bytes], Answered]] = {
+            "Register": self._register,
+            "Heartbeat": self._heartbeat,
+            "Leave": self._leave,
+            "Publish": self._publish,
+            "Neighbours": self._neighbours,
+            "Query": self._query,
+        }
+
+    def _register(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.RegisterRequest, data)
+        if len(request.version.encode()) > MAX_VERSION:
+            raise BadInputError(f"a version has at most {MAX_VERSION} bytes")
+        pace, acknowledged, revocations = self._directory.register(
+            member, tuple(request.addresses), request.index_id, request.last_sequence
+        )
+        response = directory_pb2.RegisterResponse(
+            pace=_pace(pace),
+            acknowledged_sequence=acknowledged,
+            revocations=_revocations(revocations),
+            name=member.name,
+            network_name=self._directory.network_name,
+        )
+        return Answered(response.SerializeToString(), f"acknowledged={acknowledged} last={request.last_sequence}")
+
+    def _heartbeat(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.HeartbeatRequest, data)
+        pace, revocations = self._directory.beat(member, tuple(request.addresses), request.revocations_number)
+        response = directory_pb2.HeartbeatResponse(pace=_pace(pace))
+        if revocations is not None:
+            response.revocations.CopyFrom(_revocations(revocations))
+        return Answered(response.SerializeToString())
+
+    def _leave(self, member: Member, data: bytes) -> Answered:
+        _read(directory_pb2.LeaveRequest, data)
+        self._directory.leave(member)
+        return Answered(directory_pb2.LeaveResponse().SerializeToString())
+
+    def _publish(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.PublishRequest, data)
+        batch = Batch(request.index_id, request.previous, request.last, tuple(_changes(request.changes)))
+        result = self._directory.publish(member, batch)
+        response = directory_pb2.PublishResponse(
+            acknowledged_sequence=result.acknowledged, resync=result.resync, pace=_pace(self._directory.pace())
+        )
+        log = f"changes={len(batch.changes)} acknowledged={result.acknowledged}{' resync' if result.resync else ''}"
+        return Answered(response.SerializeToString(), log)
+
+    def _neighbours(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.NeighboursRequest, data)
+        peers = self._directory.neighbours(member, request.count, tuple(request.except_peer_ids))
+        response = directory_pb2.NeighboursResponse(peers=map(_record, peers))
+        return Answered(response.SerializeToString(), f"peers={len(peers)}")
+
+    def _query(self, member: Member, data: bytes) -> Answered:
+        started = time.monotonic()
+        sealed = _read(directory_pb2.QueryRequest, data).sealed
+        if len(sealed) > MAX_QUESTION:
+            raise BadInputError(f"a question has at most {MAX_QUESTION} bytes")
+        try:
+            answer, log = self._answer(sealed)
+        except BadQuestionError as error:
+            answer, log = directory_pb2.Answer(error=error.message), "kind=refused"
+        response = directory_pb2.QueryResponse(sealed=answer.SerializeToString())
+        return Answered(response.SerializeToString(), f"{log} ms={(time.monotonic() - started) * 1000:.1f}")
+
+    def _answer(self, sealed: bytes) -> tuple[directory_pb2.Answer, str]:
+        try:
+            question = _read(directory_pb2.Question, sealed)
+        except BadInputError as error:
+            raise BadQuestionError(
+                "the question cannot be read; the program that asked may be of another age"
+            ) from error
+        match question.WhichOneof("question"):
+            case "search":
+                page = self._directory.search(_search(question.search))
+                return directory_pb2.Answer(search=_page(page)), f"kind=search rows={len(page.rows)}"
+            case "locate":
+                locations = self._directory.locate(tuple(question.locate.content_ids))
+                answer = directory_pb2.LocateAnswer(locations=map(_location, locations))
+                return directory_pb2.Answer(locate=answer), f"kind=locate contents={len(locations)}"
+            case _:
+                raise BadQuestionError("the question is of a kind that is not known here")
+
+
+class EnrolmentService:
+    """`methods` by name: request → answer. Whoever calls has no certificate yet."""
+
+    def __init__(self, enrolment: Enrolment) -> None:
+        self._enrolment = enrolment
+        self.methods: dict[str, Callable[[bytes], Answered]] = {"Enrol": self._enrol, "Renew": self._renew}
+
+    def _enrol(self, data: bytes) -> Answered:
+        request = _read(enrolment_pb2.EnrolRequest, data)
+        return _membership(self._enrolment.enrol(request.token, request.signing_request, request.name))
+
+    def _renew(self, data: bytes) -> Answered:
+        request = _read(enrolment_pb2.RenewRequest, data)
+        return _membership(self._enrolment.renew(request.signing_request))
+
+
+def _membership(membership: Membership) -> Answered:
+    response = enrolment_pb2.EnrolResponse(
+        certificate=membership.certificate,
+        authority=membership.authority,
+        network_name=membership.network_name,
+        directory_port=membership.directory_port,
+    )
+    return Answered(response.SerializeToString())
+
+
+def _changes(changes: Iterable[directory_pb2.Change]) -> Iterable[Change]:
+    for change in changes:
+        file = None if change.deleted else FileFacts(change.content_id, change.size, change.modified)
+        yield Change(change.sequence, join_path(change.share, change.path), file)
+
+
+def _pace(pace: Pace) -> directory_pb2.Pace:
+    return directory_pb2.Pace(
+        heartbeat_seconds=pace.heartbeat_seconds,
+        lease_seconds=pace.lease_seconds,
+        publish_batch=pace.publish_batch,
+        retry_seconds=pace.retry_seconds,
+    )
+
+
+def _revocations(revocations: RevocationList) -> directory_pb2.Revocations:
+    return directory_pb2.Revocations(
+        number=revocations.number, peer_ids=revocations.peer_ids, signature=revocations.signature
+    )
+
+
+def _search(search: directory_pb2.Search) -> SearchQuestion:
+    question = SearchQuestion(search.text, search.kind, search.min_size, search.max_size, search.limit, search.cursor)
+    return question if question.limit else replace(question, limit=DEFAULT_ROWS)
+
+
+def _page(page: SearchPage) -> directory_pb2.SearchAnswer:
+    rows = (
+        directory_pb2.SearchRow(
+            content_id=row.content_id,
+            name=row.name,
+            path=row.path,
+            size=row.size,
+            kind=row.kind,
+            holders=row.holders,
+            names=row.names,
+            modified=row.modified,
+        )
+        for row in page.rows
+    )
+    return directory_pb2.SearchAnswer(rows=rows, next_cursor=page.next_cursor)
+
+
+def _record(record: PeerRecord) -> directory_pb2.PeerRecord:
+    return directory_pb2.PeerRecord(peer_id=record.peer_id, name=record.name, addresses=record.addresses)
+
+
+def _location(location: Location) -> directory_pb2.Location:
+    return directory_pb2.Location(
+        content_id=location.content_id,
+        size=location.size,
+        name=location.name,
+        holders=map(_record, location.holders),
+    )

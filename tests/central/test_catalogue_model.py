@@ -1,0 +1,186 @@
+"""The catalogue against a plain model, over any order of batches, arrivals, departures, cleaning and restarts."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from central_kit import INDEX, batch, content_id
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from central.catalogue.sqlite.store import SqliteCatalogue
+from central.catalogue.words import split_words
+from central.database import Database
+from central.domain import Acknowledged, SearchQuestion, SearchRow
+from protos.agreed import kind_of
+
+MEMBERS = range(1, 4)
+OTHER_INDEX = bytes(16)
+PATHS = st.sampled_from(
+    ["Music/sol.mp3", "Music/sol luna.mp3", "Luna/sol.txt", "Luna/mar/solar.flac", "mar/mar.mp3", "Música/Sól.mp3"]
+)
+CONTENTS = st.one_of(st.none(), st.integers(1, 4))
+CHANGES = st.lists(st.tuples(PATHS, CONTENTS), max_size=6)
+QUESTIONS = ("sol", "luna", "so", "mar sol", "musica", "nada")
+
+
+class CatalogueMachine(RuleBasedStateMachine):
+    """`self.entries[member][path]` is the content; `self.held[member]` what is acknowledged."""
+
+    @initialize(window=st.integers(1, 4))
+    def begin(self, window: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="barrio-catalogue-"))
+        self.window = window
+        self.entries: dict[int, dict[str, int]] = {member: {} for member in MEMBERS}
+        self.held: dict[int, Acknowledged] = {}
+        self.live: set[int] = set()
+        self.open()
+
+    def open(self) -> None:
+        self.database = Database.create(self.folder / "central.sqlite")
+        self.catalogue = SqliteCatalogue(self.database, self.window, cleaning_patience=0)
+        self.catalogue.refresh_index()
+
+    @rule(member=st.sampled_from(MEMBERS), changes=CHANGES)
+    def publish_on(self, member: int, changes: list[tuple[str, int | None]]) -> None:
+        held = self.held.get(member)
+        if held is None:
+            return
+        made = batch(held.sequence, changes, index=held.index_id)
+        result = self.catalogue.publish(member, made)
+        assert (result.acknowledged, result.resync) == (made.last, False)
+        self.apply(member, changes)
+        self.held[member] = Acknowledged(held.index_id, made.last)
+
+    @rule(member=st.sampled_from(MEMBERS), changes=CHANGES, index=st.sampled_from([INDEX, OTHER_INDEX]))
+    def publish_anew(self, member: int, changes: list[tuple[str, int | None]], index: bytes) -> None:
+        made = batch(0, changes, index=index)
+        result = self.catalogue.publish(member, made)
+        assert (result.acknowledged, result.resync) == (made.last, False)
+        self.entries[member] = {}
+        self.apply(member, changes)
+        self.held[member] = Acknowledged(index, made.last)
+
+    @rule(member=st.sampled_from(MEMBERS), off=st.integers(1, 3), same=st.booleans(), changes=CHANGES)
+    def publish_with_a_hole(self, member: int, off: int, same: bool, changes: list[tuple[str, int | None]]) -> None:
+        held = self.held.get(member)
+        index = held.index_id if held and same else b"another index id"
+        sequence = held.sequence if held else 0
+        result = self.catalogue.publish(member, batch(sequence + off, changes, index=index))
+        assert result.resync
+        assert result.acknowledged == (sequence if held and same else 0)
+
+    def apply(self, member: int, changes: list[tuple[str, int | None]]) -> None:
+        for path, content in changes:
+            if content is None:
+                self.entries[member].pop(path, None)
+            else:
+                self.entries[member][path] = content
+
+    @rule(member=st.sampled_from(MEMBERS))
+    def arrive(self, member: int) -> None:
+        self.catalogue.set_live(member, True)
+        self.live.add(member)
+
+    @rule(member=st.sampled_from(MEMBERS))
+    def depart(self, member: int) -> None:
+        self.catalogue.set_live(member, False)
+        self.live.discard(member)
+
+    @rule(member=st.sampled_from(MEMBERS))
+    def withdraw(self, member: int) -> None:
+        self.catalogue.withdraw(member)
+        self.entries[member] = {}
+        self.held.pop(member, None)
+        self.live.discard(member)
+
+    @rule()
+    def clean(self) -> None:
+        while self.catalogue.clean():
+            pass
+        names = {(path, content) for held in self.entries.values() for path, content in held.items()}
+        totals = self.catalogue.totals()
+        assert totals.names == len(names)
+        assert totals.contents == len({content for _, content in names})
+        assert totals.entries == sum(map(len, self.entries.values()))
+
+    @rule()
+    def restart(self) -> None:
+        self.database.close()
+        self.live.clear()
+        self.open()
+
+    @rule()
+    def new_rules_for_words(self) -> None:
+        with self.database.write() as connection:
+            connection.execute("UPDATE setting SET value = 'older' WHERE key = 'word_rules'")
+        self.catalogue.refresh_index()
+
+    @invariant()
+    def acknowledged_is_what_was_said(self) -> None:
+        assert {m: a for m in MEMBERS if (a := self.catalogue.acknowledged(m)) is not None} == self.held
+
+    @invariant()
+    def searches_say_the_truth(self) -> None:
+        for text in QUESTIONS:
+            for limit in (1, 2, 50):
+                self.check_rows(text, self.all_pages(text, limit))
+
+    def all_pages(self, text: str, limit: int) -> list[SearchRow]:
+        rows: list[SearchRow] = []
+        cursor = ""
+        while True:
+            page = self.catalogue.search(SearchQuestion(text, limit=limit, cursor=cursor))
+            assert len(page.rows) <= limit
+            assert page.rows or not page.next_cursor
+            rows += page.rows
+            cursor = page.next_cursor
+            if not cursor:
+                return rows
+
+    def check_rows(self, text: str, rows: list[SearchRow]) -> None:
+        live = {member: self.entries[member] for member in self.live}
+        *whole, last = split_words(text)
+
+        def fits(path: str) -> bool:
+            words = split_words(path)
+            return all(w in words for w in whole) and any(w.startswith(last) for w in words)
+
+        expected = {content for held in live.values() for path, content in held.items() if fits(path)}
+        assert sorted(row.content_id for row in rows) == [content_id(number) for number in sorted(expected)]
+        for row in rows:
+            number = int.from_bytes(row.content_id)
+            holders = {member for member, held in live.items() if number in held.values()}
+            assert row.holders == len(holders)
+            paths = {path for held in live.values() for path, content in held.items() if content == number}
+            shown = f"{row.path}/{row.name}"
+            assert shown in paths
+            assert fits(shown)
+            assert set(row.names) == {path.rpartition("/")[2] for path in paths} - {row.name}
+            assert row.kind == kind_of(row.name)
+
+    @invariant()
+    def locating_says_the_truth(self) -> None:
+        found = self.catalogue.locate(tuple(content_id(number) for number in range(6)), 64)
+        assert [f.content_id for f in found] == [content_id(number) for number in range(6)]
+        for number, place in enumerate(found):
+            holders = {member for member in self.live if number in self.entries[member].values()}
+            assert set(place.holders) == holders
+            assert len(place.holders) == len(holders)
+            assert place.size == (100 if holders else 0)
+            names = {
+                path.rpartition("/")[2]
+                for member in self.live
+                for path, content in self.entries[member].items()
+                if content == number
+            }
+            assert (place.name in names) if names else True
+
+    def teardown(self) -> None:
+        self.database.close()
+        shutil.rmtree(self.folder)
+
+
+TestCatalogue = CatalogueMachine.TestCase
+TestCatalogue.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -270,6 +270,9 @@ class Peer:
         """What the person should know, most urgent first."""
         notices: list[BarrioError] = []
         online = self._online
+        library_trouble = self._require_library().trouble()
+        if library_trouble is not None:
+            notices.append(library_trouble)
         if self._offline_because is not None:
             notices.append(self._offline_because)
         if online is None:
@@ -297,8 +300,12 @@ class Peer:
             self._online.directory.publisher.wake()
 
     def _adopt(self, path: Path, manifest: Manifest) -> None:
+        """The next look at the folders finds the file, should the index not take it now."""
         assert self._library is not None
-        self._library.adopt(path, manifest)
+        try:
+            self._library.adopt(path, manifest)
+        except StorageError as error:
+            log.warning("a finished download is not in the index yet: %s", error.message)
 
 
 class _KeyInFile(BarrioError):

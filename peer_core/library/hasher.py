@@ -135,7 +135,7 @@ class Hasher:
                 self._later = {id_: due for id_, due in self._later.items() if id_ in there}
                 self._attempts = {id_: count for id_, count in self._attempts.items() if id_ in there}
                 for id_ in self._open.keys() - there:
-                    self._open.pop(id_)[1].close()
+                    self._give_up(*self._open.pop(id_))
             self._queue.extend(file for file in waiting if file.id not in self._later)
             if not waiting:
                 self._rest()
@@ -169,20 +169,20 @@ class Hasher:
         except Cancelled:
             return
         except FileChangedError:
-            self._put_off_changed(file, hashing.bytes_done)
+            self._give_up(file, hashing)
+            self._put_off_changed(file)
         except OSError as error:
-            self._count(file, -hashing.bytes_done, read=False)
+            self._give_up(file, hashing)
             self._fail(file, error)
         else:
+            hashing.close()
             self._attempts.pop(file.id, None)
             self._outcomes.append((file, outcome))
             with self._lock:
                 self._files_hashed += 1
-        hashing.close()
         self._current = None
 
-    def _put_off_changed(self, file: PendingFile, bytes_done: int) -> None:
-        self._count(file, -bytes_done, read=False)
+    def _put_off_changed(self, file: PendingFile) -> None:
         attempts = self._attempts.get(file.id, 0)
         self._attempts[file.id] = min(attempts + 1, MOST_DOUBLINGS)
         self._put_off(file, 2.0**attempts)
@@ -198,9 +198,11 @@ class Hasher:
             self._current = None
         while len(self._open) > MAX_OPEN:
             least = min(self._open, key=lambda id_: self._open[id_][1].bytes_done)
-            file, hashing = self._open.pop(least)
-            self._count(file, -hashing.bytes_done, read=False)
-            hashing.close()
+            self._give_up(*self._open.pop(least))
+
+    def _give_up(self, file: PendingFile, hashing: FileHash) -> None:
+        self._count(file, -hashing.bytes_done, read=False)
+        hashing.close()
 
     def _fail(self, file: PendingFile, error: OSError) -> None:
         self._attempts.pop(file.id, None)

@@ -9,10 +9,17 @@ from itertools import islice
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_size_for
-from peer_core.library.database import Database
+from peer_core.database import Database, Kind
 from peer_core.library.disk import LARGEST
 from peer_core.library.records import FileState, KnownRow, Match, PendingFile, ShareRow, Signature
 from peer_core.library.types import Change, HeldFile
+
+KIND = Kind(
+    application_id=0x42_61_72_4C,
+    migrations="peer_core.library.migrations",
+    name="library",
+    when_damaged="move that file away, start again and add your folders anew. Your shared files are not affected.",
+)
 
 _SHARE_COLUMNS = "id, name, path, available, device, inode, files, bytes, pending, pending_bytes"
 _VARIABLES = 500

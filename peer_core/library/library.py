@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from peer_core.content import Manifest
+from peer_core.database import Database
 from peer_core.errors import BadInputError, ConflictError, NotFoundError, StorageError
 from peer_core.library import rules
-from peer_core.library.database import Database
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
-from peer_core.library.index import Index
+from peer_core.library.index import KIND, Index
 from peer_core.library.records import ShareRow
 from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
 from peer_core.library.worker import Worker
@@ -36,7 +36,7 @@ class Library:
     ) -> None:
         """Opens the index, and brings an older one up to date. Raises DataVersionError and StorageError."""
         self._excluded = tuple(path.expanduser().resolve() for path in excluded)
-        self._database = Database(database)
+        self._database = Database(database, KIND)
         self._index = Index(self._database)
         self._writing = Writing(self._database)
         self._worker = Worker(

@@ -27,6 +27,8 @@ BATCH_STEPS = 500
 BATCH_SECONDS = 0.5
 ROOTS_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
+STOP_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 
 
@@ -56,10 +58,11 @@ class Worker:
         self._excluded = frozenset(os.path.normcase(path) for path in excluded)
         self._on_change = on_change
         self.hasher = Hasher(index, writing, cancelled=lambda: self._stopping, recorded=self._tell)
-        self._thread = threading.Thread(target=self._run, name="library")
+        # A read from a network drive that is gone may hang in the system for ever, and must not keep the process.
+        self._thread = threading.Thread(target=self._run, name="library", daemon=True)
         # The library's thread only.
         self._told = index.last_sequence()
-        self._next_look = 0.0
+        self._next_look = time.monotonic() + rescan_seconds
         self._next_roots = 0.0
         self._next_sweep = 0.0
         self._wake = threading.Condition()
@@ -76,6 +79,8 @@ class Worker:
     # Any thread
 
     def start(self) -> None:
+        # Before the thread runs: a share must not pass for ready until it was looked at.
+        self.ask(share.id for share in self._index.shares())
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,8 +89,9 @@ class Worker:
             self._stopping = True
             self._wake.notify_all()
         if self._thread.ident is not None:
-            self._thread.join()
-        self.hasher.close()
+            self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self.hasher.close()
 
     def ask(self, shares: Iterable[int]) -> None:
         """A full look at these shares that begins from now on."""
@@ -129,10 +135,10 @@ class Worker:
     # The library's thread
 
     def _run(self) -> None:
-        pause = 1.0
+        pause = FIRST_PAUSE_SECONDS
         while not self._stopping:
             try:
-                self._turn()
+                rest = self._turn()
             except _Stopped:
                 break
             except StorageError as error:
@@ -142,13 +148,14 @@ class Worker:
                 self._note_trouble(StorageError("The library's work failed; the log tells why. It is tried again."))
             else:
                 self._note_trouble(None)
-                pause = 1.0
+                pause = FIRST_PAUSE_SECONDS
+                self._sleep(rest)
                 continue
-            self._sleep(pause)
+            self._sleep(pause, whatever_comes=True)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
-    def _turn(self) -> None:
-        """One round; waits at its end when there was nothing to do."""
+    def _turn(self) -> float:
+        """One round; for how many seconds there is nothing to do afterwards."""
         self._end_removed()
         now = time.monotonic()
         look_is_due = now >= self._next_look
@@ -164,18 +171,22 @@ class Worker:
         self.hasher.work(self._has_news)
         self._tell()
         if self._has_news():
-            return
+            return 0.0
         if now >= self._next_sweep:
             self._sweep()
             self._next_sweep = now + SWEEP_SECONDS
         due = self.hasher.seconds_until_due()
         until_next = min(self._next_look, self._next_roots) - time.monotonic()
-        self._sleep(until_next if due is None else min(due, until_next))
+        return until_next if due is None else min(due, until_next)
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float, whatever_comes: bool = False) -> None:
+        """Ends early for work, or only for `stop`."""
+
+        def is_over() -> bool:
+            return self._stopping or (not whatever_comes and bool(self._asked or self._removal or self._nudged))
+
         with self._wake:
-            if not (self._stopping or self._asked or self._removal or self._nudged):
-                self._wake.wait(max(0.0, seconds))
+            self._wake.wait_for(is_over, max(0.0, seconds))
             self._nudged = False
 
     def _note_trouble(self, error: StorageError | None) -> None:

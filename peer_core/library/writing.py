@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from peer_core.content import Manifest
-from peer_core.library.database import Database
+from peer_core.database import Database
 from peer_core.library.index import share_rows
 from peer_core.library.records import (
     FileState,

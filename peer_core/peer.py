@@ -183,7 +183,7 @@ class Peer:
             "peer_id": identity.peer_id,
             "name": identity.name,
             "network_name": identity.membership.network_name,
-            "addresses": online.addresses,
+            "addresses": online.addresses(),
             "central": {
                 "reachable": directory.presence.reachable,
                 "since": shapes.moment(since.timestamp()) if since else None,
@@ -284,8 +284,7 @@ class Peer:
         trouble = online.directory.presence.trouble
         if trouble is not None and not online.directory.presence.reachable:
             notices.append(trouble)
-        if online.notice is not None:
-            notices.append(online.notice)
+        notices += online.notices
         left = online.identity.seconds_left()
         if left < CERTIFICATE_WARNING_SECONDS:
             days = max(0, int(left // 86_400))

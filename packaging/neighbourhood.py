@@ -119,7 +119,9 @@ def main() -> int:
     parser.add_argument("--terminal", action="store_true", help="no window, even where there is a display")
     parser.add_argument("--recording-seconds", type=int, default=900, help="length of the large sample (1 s = 172 KB)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
     root = Path(tempfile.mkdtemp(prefix="barrio-"))
     neighbourhood = None
     try:

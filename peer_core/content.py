@@ -18,7 +18,6 @@ MIN_PIECE = 1 << 20
 MAX_PIECE = 1 << 24
 TARGET_PIECES = 16_384
 MAX_SIZE = 1 << 53
-MAX_MANIFEST_BYTES = 256 << 20
 
 
 def piece_size_for(size: int) -> int:
@@ -27,6 +26,11 @@ def piece_size_for(size: int) -> int:
     while piece < MAX_PIECE and size > piece * TARGET_PIECES:
         piece *= 2
     return piece
+
+
+def manifest_bytes(size: int) -> int:
+    """Bytes of the manifest of a file of `size` bytes."""
+    return HEADER.size + HASH_BYTES * -(-size // piece_size_for(size))
 
 
 def piece_hash(data: bytes | bytearray | memoryview) -> bytes:

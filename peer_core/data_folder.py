@@ -21,11 +21,14 @@ def default_data_dir() -> Path:
 
 
 def prepare(folder: Path) -> Path:
-    """Makes the folder, readable by its user alone. Raises StorageError."""
+    """Makes the folder, or takes one that is there, readable by its user alone. Raises BadInputError, StorageError."""
     if folder.exists() and not folder.is_dir():
         raise BadInputError(f"{folder} is not a folder; choose another data folder with --data-dir.")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        for left_over in folder.glob(".*.tmp"):
+            left_over.unlink(missing_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -36,7 +39,7 @@ def prepare(folder: Path) -> Path:
 def write_private(path: Path, data: bytes) -> None:
     """Replaces a file by one of mode 0600, whole or not at all, and on the disk when this returns."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be written ({error.strerror}).") from error
     try:
@@ -76,7 +79,11 @@ class FolderLock:
 
     def take(self) -> None:
         """Raises InUseError when another process holds it."""
-        file = self._path.open("ab")
+        try:
+            # Private from the start: whoever can open it could hold it.
+            file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be opened ({error.strerror}); check whose file it is.") from error
         try:
             _lock(file)
         except OSError as error:
@@ -85,6 +92,21 @@ class FolderLock:
                 f"A Barrio already runs with the data folder {self._path.parent}; use it, or end it first."
             ) from error
         self._file = file
+
+    @classmethod
+    def is_held(cls, folder: Path) -> bool:
+        """Whether a peer runs with this folder now."""
+        if not (folder / "lock").exists():
+            return False
+        probe = cls(folder)
+        try:
+            probe.take()
+        except InUseError:
+            return True
+        except StorageError:
+            return False
+        probe.release()
+        return False
 
     def release(self) -> None:
         if self._file is not None:

@@ -3,6 +3,7 @@
 Any thread; a write waits for the one before it, which is short by agreement, and a read waits for nobody.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -103,6 +104,8 @@ class Database:
         self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives the files beside it the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writer = self._connect()
         except OSError as error:
             raise StorageError(

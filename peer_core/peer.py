@@ -27,7 +27,7 @@ from peer_core.online import Online
 from peer_core.server import shapes
 from peer_core.server.hosting import HostedServer
 from peer_core.server.local_api import MAX_BODY, local_api
-from peer_core.settings import Settings, Value
+from peer_core.settings import Settings, Value, parse_name
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Transfer
@@ -56,7 +56,9 @@ class Peer:
         self._strict = strict
         self._lock = FolderLock(data_dir)
         self._sent, self._received = Meter(), Meter()
+        # One join at a time; and nobody goes online while the peer stops. In this order.
         self._joining = threading.Lock()
+        self._lifecycle = threading.Lock()
         self._running = False
         # Set by start() and join(), read by any thread.
         self._library: Library | None = None
@@ -128,10 +130,10 @@ class Peer:
 
     def stop(self) -> None:
         """Ends all threads within a few seconds: first what others see, then transfers, then the window's seam."""
-        if not self._running:
-            return
-        self._running = False
-        with self._joining:
+        with self._lifecycle:
+            if not self._running:
+                return
+            self._running = False
             if self._transfers is not None:
                 self._transfers.stop_soon()
             if self._online is not None:
@@ -200,18 +202,22 @@ class Peer:
         }
 
     def join(self, invite: str, name: str | None) -> None:
+        """Raises what `enrolment.join` raises, and BadInputError for the name; nothing changes then."""
+        shown = parse_name(name) if name else self._settings.text("name")
         with self._joining:
-            if not self._running:
-                raise ConflictError("This peer is stopping.")
-            if name:
-                self._settings.change({"name": name})
-            identity = enrolment.join(self.data_dir, invite, self._settings.text("name"))
-            self._offline_because = None
-            try:
-                self._go_online(identity)
-            except BarrioError as error:
-                self._offline_because = error
-                raise
+            identity = enrolment.join(self.data_dir, invite, shown)
+            if name and not self._settings.locked("name"):
+                self._settings.change({"name": shown})
+            with self._lifecycle:
+                # The network took its time; the peer may have been stopped meanwhile.
+                if not self._running:
+                    raise ConflictError("This peer is stopping; it is online at the next start.")
+                self._offline_because = None
+                try:
+                    self._go_online(identity)
+                except BarrioError as error:
+                    self._offline_because = error
+                    raise
 
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]:
         page, via = self._joined().directory.search(question)

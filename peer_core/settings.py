@@ -16,6 +16,7 @@ import platformdirs
 from peer_core.addresses import parse_listen, parse_url
 from peer_core.data_folder import read_json, write_json
 from peer_core.errors import BadInputError
+from protos.agreed import decode_id
 
 Value = str | int | list[str]
 DEFAULT_PORT = 51020
@@ -37,7 +38,8 @@ class Setting:
         return f"BARRIO_{self.key.upper()}"
 
 
-def _name(value: Any) -> str:
+def parse_name(value: Any) -> str:
+    """Raises BadInputError."""
     text = str(value).strip() if isinstance(value, str) else ""
     if not 1 <= len(text) <= 64 or not text.isprintable():
         raise BadInputError("The name has 1 to 64 characters and no control characters.")
@@ -60,12 +62,18 @@ def _advertise(value: Any) -> list[str]:
     return list(items)
 
 
-def _folder(value: Any) -> str:
+def parse_folder(value: Any) -> str:
+    """A full path. Raises BadInputError."""
+    example = "for example /home/ana/Downloads"
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise BadInputError("The folder is a path, for example ~/Downloads.")
-    path = Path(value.strip()).expanduser()
+        raise BadInputError(f"The folder is a path, {example}.")
+    try:
+        value.encode()
+        path = Path(value.strip()).expanduser()
+    except (UnicodeEncodeError, RuntimeError) as error:
+        raise BadInputError(f"That folder cannot be found by its name; write the full path, {example}.") from error
     if not path.is_absolute():
-        raise BadInputError("The folder is a full path, for example /home/ana/Downloads.")
+        raise BadInputError(f"The folder is a full path, {example}.")
     if path.exists() and not path.is_dir():
         raise BadInputError(f"{path} is a file; choose a folder.")
     return str(path)
@@ -81,11 +89,20 @@ def _seconds(value: Any) -> int:
     return number
 
 
+def parse_peer_id(value: str) -> str:
+    """Raises BadInputError."""
+    try:
+        decode_id(value)
+    except ValueError as error:
+        raise BadInputError(f"“{value[:60]}” is no peer id: {error}.") from error
+    return value
+
+
 def _peer_ids(value: Any) -> list[str]:
     items = value.split() if isinstance(value, str) else value
-    if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) and len(i) == 52 for i in items):
+    if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) for i in items):
         raise BadInputError("Preferred neighbours are at most 16 peer ids of 52 characters.")
-    return list(items)
+    return [parse_peer_id(item) for item in items]
 
 
 def _default_downloads() -> str:
@@ -93,7 +110,9 @@ def _default_downloads() -> str:
 
 
 SETTINGS = (
-    Setting("name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", _name),
+    Setting(
+        "name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", parse_name
+    ),
     Setting(
         "listen", "address", "Where other peers reach this one", "restart", lambda: f"0.0.0.0:{DEFAULT_PORT}", _listen
     ),
@@ -105,7 +124,7 @@ SETTINGS = (
         list,
         _advertise,
     ),
-    Setting("download_dir", "folder", "Where downloads land", "now", _default_downloads, _folder),
+    Setting("download_dir", "folder", "Where downloads land", "now", _default_downloads, parse_folder),
     Setting(
         "rescan_seconds",
         "integer",

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from peer_core.data_folder import LOCAL_API_FILE, read_json
-from peer_core.errors import BarrioError, Fault, NotFoundError
+from peer_core.data_folder import LOCAL_API_FILE, FolderLock, read_json
+from peer_core.errors import BarrioError, Fault, NotFoundError, StorageError
 
 TIMEOUT_SECONDS = 30.0
 
@@ -31,12 +31,16 @@ class LocalClient:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        access = read_json(data_dir / LOCAL_API_FILE)
-        if access is None:
+        access = read_json(data_dir / LOCAL_API_FILE) if data_dir.is_dir() else None
+        # A file that a killed peer left behind may lead to whatever has its port now.
+        if access is None or not FolderLock.is_held(data_dir):
             raise self._no_peer()
+        url, token = access.get("url"), access.get("token")
+        if not isinstance(url, str) or not isinstance(token, str) or not url.startswith("http://127.0.0.1:"):
+            raise StorageError(f"{data_dir / LOCAL_API_FILE} is damaged; start the peer again.")
         self._http = httpx.Client(
-            base_url=str(access["url"]),
-            headers={"Authorization": f"Bearer {access['token']}"},
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
         )

@@ -6,16 +6,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from peer_core import __version__
+from peer_core.addresses import parse_listen, parse_url
 from peer_core.cli import verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
+from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
-from peer_core.errors import BarrioError, InUseError, NotJoinedError
+from peer_core.directory.messages import MAX_LIMIT
+from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
+from peer_core.links import parse_content
+from peer_core.settings import parse_name, parse_peer_id
 from protos.agreed import KINDS
 
 
@@ -45,7 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        return 130
+        return 1
+    except (OSError, RuntimeError, ValueError) as error:
+        logging.getLogger("barrio").debug("a mistake in the program", exc_info=True)
+        print(f"barrio-peer: {plain(str(error))}; BARRIO_LOG=DEBUG tells more", file=sys.stderr)
+        return 1
 
 
 def _set_up_logging() -> None:
@@ -88,6 +97,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _join(arguments: argparse.Namespace) -> int:
+    if arguments.invite == "-":
+        arguments.invite = sys.stdin.readline(4096)
     try:
         with LocalClient(arguments.data_dir) as client:
             joined = verbs.join_running(client, arguments)
@@ -120,7 +131,40 @@ def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        folder = Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"there is no user of that name: {text}") from error
+    if folder.exists() and not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return folder
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """An argument that `parse` takes; its sentence is shown where it does not."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except BadInputError as error:
+            raise argparse.ArgumentTypeError(error.message) from error
+        return text
+
+    return check
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"“{text}” is no whole number from {least} to {most}")
+        return int(text)
+
+    return check
+
+
+def _default(option: str) -> str | None:
+    """Each option has an environment variable, BARRIO_ and its name in capitals; argparse checks it like the option."""
+    return os.environ.get("BARRIO_" + option.upper().replace("-", "_")) or None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,13 +187,30 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     join = verb("join", "Enrol this device with an invite")
-    join.add_argument("invite", metavar="INVITE")
-    join.add_argument("--name", help="how others see this device (BARRIO_NAME)")
+    join.add_argument("invite", metavar="INVITE", help="the link, or - to read it from standard input")
+    join.add_argument("--name", type=_checked(parse_name), help="how others see this device (BARRIO_NAME)")
 
     run = verb("run", "Run in the foreground until SIGTERM or Ctrl+C")
-    run.add_argument("--listen", metavar="HOST:PORT", help="where other peers reach this one (BARRIO_LISTEN)")
-    run.add_argument("--advertise", metavar="URL", action="append", help="address to tell others (BARRIO_ADVERTISE)")
-    run.add_argument("--neighbour", metavar="PEER_ID", action="append", help="peer to prefer (BARRIO_NEIGHBOUR)")
+    run.add_argument(
+        "--listen",
+        type=_checked(parse_listen),
+        metavar="HOST:PORT",
+        help="where other peers reach this one (BARRIO_LISTEN)",
+    )
+    run.add_argument(
+        "--advertise",
+        type=_checked(parse_url),
+        metavar="URL",
+        action="append",
+        help="address to tell others (BARRIO_ADVERTISE)",
+    )
+    run.add_argument(
+        "--neighbour",
+        type=_checked(parse_peer_id),
+        metavar="PEER_ID",
+        action="append",
+        help="peer to prefer (BARRIO_NEIGHBOUR)",
+    )
 
     share = add.add_parser("share", help="Shared folders: add, list, rescan, remove")
     shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=_Parser)
@@ -164,14 +225,14 @@ def _parser() -> argparse.ArgumentParser:
 
     search = verb("search", "Search what everybody shares", verbs.search)
     search.add_argument("words", metavar="WORDS", nargs="+")
-    search.add_argument("--kind", choices=KINDS)
-    search.add_argument("--min-size", type=int, metavar="BYTES")
-    search.add_argument("--max-size", type=int, metavar="BYTES")
-    search.add_argument("--limit", type=int, metavar="N")
+    search.add_argument("--kind", choices=KINDS, default=_default("kind"))
+    for bound in ("min-size", "max-size"):
+        search.add_argument(f"--{bound}", type=_number(0, MAX_SIZE), metavar="BYTES", default=_default(bound))
+    search.add_argument("--limit", type=_number(1, MAX_LIMIT), metavar="N", default=_default("limit"))
 
     get = verb("get", "Download, wait, and verify", verbs.get)
-    get.add_argument("content", metavar="CONTENT_ID|LINK")
-    get.add_argument("--output", metavar="FOLDER")
+    get.add_argument("content", type=_checked(parse_content), metavar="CONTENT_ID|LINK")
+    get.add_argument("--output", metavar="FOLDER", default=_default("output"))
 
     verb("transfers", "List transfers", verbs.transfers)
     for name, text, call in (

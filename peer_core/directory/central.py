@@ -1,5 +1,6 @@
 """The gRPC client of the central: the one wrapper of the channel. Any thread; each call has a deadline."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -180,11 +181,14 @@ def _error(error: Any) -> BarrioError:
 def _pace(message: pb.Pace) -> Pace:
     """Bounds what the central dictates: a wrong value must neither flood it nor silence this peer."""
     return Pace(
-        heartbeat_seconds=min(max(message.heartbeat_seconds, 0.2), 600.0) if message.heartbeat_seconds else 30.0,
-        lease_seconds=message.lease_seconds,
+        heartbeat_seconds=_bounded(message.heartbeat_seconds, 30.0),
         publish_batch=min(max(message.publish_batch, 1), 5000) if message.publish_batch else 1000,
-        retry_seconds=min(max(message.retry_seconds, 0.2), 600.0) if message.retry_seconds else 5.0,
+        retry_seconds=_bounded(message.retry_seconds, 5.0),
     )
+
+
+def _bounded(seconds: float, otherwise: float) -> float:
+    return min(max(seconds, 0.2), 600.0) if math.isfinite(seconds) and seconds else otherwise
 
 
 def _revocations(answer: Any) -> RevocationList | None:

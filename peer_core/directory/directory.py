@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from peer_core.directory.central import CentralClient
 from peer_core.directory.messages import MAX_LOCATE, locate_bytes, read_locate, read_search, search_bytes
@@ -15,6 +16,8 @@ from peer_core.directory.types import Location, SearchPage, SearchQuestion, Via,
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -79,16 +82,25 @@ class Directory:
 
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
         """Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError."""
-        data, via = self._ask(search_bytes(question))
-        return read_search(data, question.limit), via
+        return self._ask(search_bytes(question), lambda data: read_search(data, question.limit))
 
     def locate(self, content_ids: Sequence[bytes]) -> list[Location]:
-        """Live holders of each content, in the order given; any number of ids."""
+        """Live holders of each content, in the order given; any number of ids.
+
+        That nobody has something is believed only when two say so: a neighbour could leave holders out.
+        """
         found: list[Location] = []
         for start in range(0, len(content_ids), MAX_LOCATE):
-            part = content_ids[start : start + MAX_LOCATE]
-            data, _ = self._ask(locate_bytes(part))
-            found += read_locate(data, part)
+            found += self._locate(content_ids[start : start + MAX_LOCATE])
+        return found
+
+    def _locate(self, content_ids: Sequence[bytes]) -> list[Location]:
+        sealed = locate_bytes(content_ids)
+        found, via = self._ask(sealed, lambda data: read_locate(data, content_ids))
+        others = any(n.peer.peer_id != via.peer.peer_id for n in self.neighbours.current()) if via.peer else False
+        if via.peer is not None and others and not all(location.holders for location in found):
+            again, _ = self._ask(sealed, lambda data: read_locate(data, content_ids), via.peer.peer_id)
+            found = [first if first.holders else second for first, second in zip(found, again, strict=True)]
         return found
 
     def relay(self, sealed: bytes) -> bytes:
@@ -102,14 +114,14 @@ class Directory:
         with self._lock:
             return Counters(self._counters.through_neighbour, self._counters.direct, self._counters.relayed)
 
-    def _ask(self, sealed: bytes) -> tuple[bytes, Via]:
-        data, via = self.neighbours.ask(sealed)
+    def _ask(self, sealed: bytes, read: Callable[[bytes], T], avoid: str = "") -> tuple[T, Via]:
+        answer, via = self.neighbours.ask(sealed, read, avoid)
         with self._lock:
             if via.kind is ViaKind.NEIGHBOUR:
                 self._counters.through_neighbour += 1
             else:
                 self._counters.direct += 1
-        return data, via
+        return answer, via
 
     def _registered(self, acknowledged: int) -> None:
         self.publisher.registered(acknowledged)

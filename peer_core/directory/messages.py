@@ -115,4 +115,9 @@ def _record(message: pb.PeerRecord) -> PeerRecord | None:
         except BadInputError:
             continue
         addresses.append(address)
-    return PeerRecord(message.peer_id, message.name[:64], tuple(addresses)) if addresses else None
+    return PeerRecord(message.peer_id, _shown(message.name), tuple(addresses)) if addresses else None
+
+
+def _shown(name: str) -> str:
+    """A member's name without what a terminal, a log or a window would act on."""
+    return "".join(c for c in name[:64] if c.isprintable()) or "?"

@@ -10,11 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
+from typing import Generic, TypeVar
 
 from peer_core.directory.central import CentralClient
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.types import Neighbour, PeerRecord, Role, Via, ViaKind
-from peer_core.errors import BarrioError, CentralUnreachableError, PeerMisbehavedError, PeerUnreachableError
+from peer_core.errors import (
+    BadInputError,
+    BarrioError,
+    CentralUnreachableError,
+    PeerMisbehavedError,
+    PeerUnreachableError,
+)
 from peer_core.identity.connection import PeerConnection
 from peer_core.loops import Loop
 
@@ -31,6 +38,7 @@ LOOK_AGAIN_SECONDS = 3.0
 MAX_ANSWER = 1 << 20
 RELAY_THREADS = 12
 log = logging.getLogger("barrio.directory")
+T = TypeVar("T")
 
 
 class Neighbours:
@@ -80,14 +88,16 @@ class Neighbours:
                 for number, peer in enumerate(self._known)
             ]
 
-    def ask(self, sealed: bytes) -> tuple[bytes, Via]:
-        """The central's answer and how it came. Raises CentralUnreachableError, RevokedError."""
+    def ask(self, sealed: bytes, read: Callable[[bytes], T], avoid: str = "") -> tuple[T, Via]:
+        """The central's answer, as `read` makes it, and how it came; `avoid`: a neighbour not to ask.
+
+        A neighbour whose answer cannot be read does not help, and the next one is asked; that the question is wrong
+        counts when two say so. Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError.
+        """
         try:
-            known = self._usable(set())
-            if not known:
+            if not self._usable({avoid}):
                 self._find_more()
-                known = self._usable(set())
-            return _Race(self, known).run(sealed)
+            return _Race(self, self._usable({avoid}), read).run(sealed)
         except (RuntimeError, CancelledError) as error:  # the pools are shut down
             raise CentralUnreachableError("This peer is stopping.") from error
 
@@ -193,11 +203,13 @@ class Neighbours:
             self._silent &= {p.peer_id for p in known}
 
 
-class _Race:
+class _Race(Generic[T]):
     """One question on its way: the neighbours one after the other, the central last, the first answer counts."""
 
-    def __init__(self, neighbours: Neighbours, known: list[PeerRecord]) -> None:
+    def __init__(self, neighbours: Neighbours, known: list[PeerRecord], read: Callable[[bytes], T]) -> None:
         self._neighbours = neighbours
+        self._read = read
+        self._refusals: list[BadInputError] = []
         self._queue: list[PeerRecord | None] = [*known, None]
         self._running: dict[Future[bytes], PeerRecord | None] = {}
         self._slow: list[PeerRecord] = []
@@ -206,7 +218,7 @@ class _Race:
         self._connections: list[tuple[PeerRecord, PeerConnection]] = []
         self._over = False
 
-    def run(self, sealed: bytes) -> tuple[bytes, Via]:
+    def run(self, sealed: bytes) -> tuple[T, Via]:
         """Raises the central's error when nobody answers."""
         failure: BarrioError = CentralUnreachableError("The central does not answer; it is tried again by itself.")
         try:
@@ -219,18 +231,28 @@ class _Race:
                 for future in done:
                     peer = self._running.pop(future)
                     try:
-                        answer = future.result()
+                        return self._read(future.result()), self._won(peer)
+                    except BadInputError as error:
+                        self._refused(peer, error)
                     except BarrioError as error:
-                        if peer is None:
-                            failure = error
-                        else:
-                            log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
-                            self._neighbours.failed(peer)
-                        continue
-                    return answer, self._won(peer)
+                        failure = self._failed(peer, error, failure)
             raise failure
         finally:
             self._give_up()
+
+    def _refused(self, peer: PeerRecord | None, error: BadInputError) -> None:
+        """One neighbour might make it up; a second one, or the central itself, settles it."""
+        self._refusals.append(error)
+        others = any(p is not None for p in [*self._queue, *self._running.values()])
+        if peer is None or len(self._refusals) > 1 or not others:
+            raise error
+
+    def _failed(self, peer: PeerRecord | None, error: BarrioError, before: BarrioError) -> BarrioError:
+        if peer is None:
+            return error
+        log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
+        self._neighbours.failed(peer)
+        return before
 
     def _patience(self) -> float | None:
         """Seconds until the next one is asked beside those that have not answered."""

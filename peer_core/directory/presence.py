@@ -17,7 +17,7 @@ from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 from peer_core.loops import Loop
 
-FIRST_PACE = Pace(heartbeat_seconds=30.0, lease_seconds=75.0, publish_batch=1000, retry_seconds=2.0)
+FIRST_PACE = Pace(heartbeat_seconds=30.0, publish_batch=1000, retry_seconds=2.0)
 RENEW_BELOW_SECONDS = 10 * 86_400.0
 RENEW_RETRY_BEATS = 20
 REVOKED_RETRY_SECONDS = 60.0

@@ -85,6 +85,5 @@ class Pace:
     """How the central steers load: seconds, and changes in one publication."""
 
     heartbeat_seconds: float
-    lease_seconds: float
     publish_batch: int
     retry_seconds: float

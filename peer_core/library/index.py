@@ -96,7 +96,7 @@ class Index:
             if content is None:
                 return []
             rows = db.execute(
-                "SELECT s.id, s.path, d.path, f.name, f.mtime_ns FROM files f "
+                "SELECT s.id, s.path, d.path, f.name, f.inode, f.mtime_ns FROM files f "
                 "JOIN folders d ON d.id = f.folder JOIN shares s ON s.id = d.share "
                 "WHERE f.content = ? AND f.state = 1 AND s.removed = 0 LIMIT ?",
                 (content[0], _COPIES),
@@ -104,8 +104,8 @@ class Index:
         _, size, hashes = content
         manifest = Manifest(size, piece_size_for(size), hashes)
         return [
-            (share, HeldFile(content_id, Path(root, folder, name), size, mtime_ns, manifest))
-            for share, root, folder, name, mtime_ns in rows
+            (share, HeldFile(content_id, Path(root), Path(root, folder, name), inode, size, mtime_ns, manifest))
+            for share, root, folder, name, inode, mtime_ns in rows
         ]
 
     def held(self, content_ids: Iterable[bytes]) -> set[bytes]:

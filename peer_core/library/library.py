@@ -12,6 +12,7 @@ from peer_core.library import rules
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
 from peer_core.library.records import ShareRow
+from peer_core.library.serving import is_same
 from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
 from peer_core.library.worker import Worker
 from peer_core.library.writing import Writing
@@ -259,8 +260,6 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 def _is_as_indexed(held: HeldFile) -> bool:
     try:
-        status = held.path.lstat()
+        return is_same(held, held.path.lstat())
     except OSError:
         return False
-    signature = signature_of(status)
-    return stat.S_ISREG(status.st_mode) and (signature.size, signature.mtime_ns) == (held.size, held.mtime_ns)

@@ -22,10 +22,15 @@ class Change:
 
 @dataclass(frozen=True)
 class HeldFile:
-    """A shared file as it was when it was hashed; `size` in bytes, `mtime_ns` in nanoseconds since 1970."""
+    """A shared file as it was when it was hashed; `size` in bytes, `mtime_ns` in nanoseconds since 1970.
+
+    `root` is its share's folder; `inode` is 0 where file ids do not last.
+    """
 
     content_id: bytes
+    root: Path
     path: Path
+    inode: int
     size: int
     mtime_ns: int
     manifest: Manifest

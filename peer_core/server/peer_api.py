@@ -1,15 +1,15 @@
 """The peer API: what other members may ask of this peer. Handlers run in waitress workers, behind mutual TLS."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from peer_core.errors import BadInputError, BarrioError, NotFoundError, RevokedError
+from peer_core.library.serving import ChangedError, open_held, watcher
 from peer_core.library.types import HeldFile
 from peer_core.server import problems
-from peer_core.server.file_piece import PieceGone, RangeNotSatisfiable, parse_range, piece_response
+from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
 from peer_core.transfer.bitmap import Bitmap
 from protos.agreed import decode_id
@@ -26,11 +26,6 @@ class ServingPeer(Protocol):
     def relay(self, caller: str, sealed: bytes) -> bytes: ...
     def held(self, content_id: bytes) -> HeldFile | None: ...
     def sent(self, count: int) -> None: ...
-
-
-class ChangedError(NotFoundError):
-    title = "The file has changed"
-    status = 410
 
 
 class StrangerError(BarrioError):
@@ -93,20 +88,19 @@ class _Handlers:
         span = parse_range(
             request.headers.get("Range"), held.size, if_range=request.headers.get("If-Range"), etag=content_id
         )
+        file = open_held(held)
         try:
             return piece_response(
-                held.path,
+                file,
                 span,
                 held.size,
                 content_id,
                 head=request.method == "HEAD",
                 counted=self._peer.sent,
-                check=_unchanged(held),
+                check=watcher(held, file),
             )
-        except PieceGone as error:
-            raise ChangedError("The file has changed since it was shared.") from error
         except OSError as error:
-            raise NotFoundError("This peer cannot read the file now.") from error
+            raise ChangedError("The file has changed since it was shared.") from error
 
     def manifest(self, content_id: str) -> Response:
         return Response(self._held(content_id).manifest.to_bytes(), content_type=OCTETS)
@@ -125,16 +119,3 @@ class _Handlers:
         if held is None:
             raise NotFoundError("This peer does not share that file.")
         return held
-
-
-def _unchanged(held: HeldFile) -> Callable[[], bool]:
-    """Tells whether the file on disk is still the one that was hashed."""
-
-    def check() -> bool:
-        try:
-            now = held.path.stat()
-        except OSError:
-            return False
-        return now.st_size == held.size and now.st_mtime_ns == held.mtime_ns
-
-    return check

@@ -23,6 +23,8 @@ RUN_BYTES = 8 << 20
 TICK_SECONDS = 0.25
 # A source whose run takes longer than this, while another one has nothing to do, is helped out.
 HELP_AFTER_SECONDS = 2.0
+# A source that brings no piece for this long makes room when another holder waits.
+ROTATE_AFTER_SECONDS = 10.0
 REHIRE_SECONDS = 5.0
 MAX_REHIRE_SECONDS = 300.0
 RATE_MEMORY_SECONDS = 2.0
@@ -74,7 +76,10 @@ class Crew:
         now, fresh = time.monotonic(), []
         with self._condition:
             alive = sum(s.alive for s in self._sources.values())
-            for holder in holders:
+            if alive >= MAX_SOURCES and any(h.peer_id not in self._sources for h in holders):
+                self._rotate(now)
+            # Those that were never asked come first.
+            for holder in sorted(holders, key=lambda h: h.peer_id in self._sources):
                 old = self._sources.get(holder.peer_id)
                 if alive >= MAX_SOURCES or self._over:
                     break
@@ -154,17 +159,19 @@ class Crew:
                 self._condition.wait(TICK_SECONDS)
             return None
 
-    def accept(self, key: str, piece: int, data: memoryview) -> None:
+    def accept(self, key: str, piece: int, data: memoryview) -> bool:
         with self._condition:
             if self._over or not self._picker.wanted(piece):
-                return
+                return False
         self._part.write(piece, data)
         with self._condition:
-            if self._picker.arrived(key, piece):
+            new = self._picker.arrived(key, piece)
+            if new:
                 self._pieces_done += 1
                 self._bytes_done += len(data)
             if self._picker.complete:
                 self._condition.notify_all()
+            return new
 
     def give_back(self, key: str, run: Run) -> None:
         with self._condition:
@@ -180,6 +187,14 @@ class Crew:
             if isinstance(error, StorageError):
                 self._failure = error
             self._condition.notify_all()
+
+    def _rotate(self, now: float) -> None:
+        """Lets a source go that has brought nothing for a while, when others wait. Holds the condition."""
+        idle_for = {s: now - s.piece_at for s in self._sources.values() if s.alive and not s.leaving}
+        if idle_for:
+            worst = max(idle_for, key=lambda s: idle_for[s])
+            if idle_for[worst] > ROTATE_AFTER_SECONDS:
+                worst.stop()
 
     def _ended(self) -> bool:
         return self._over or self._picker.complete

@@ -12,7 +12,7 @@ from peer_core.content import Manifest
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
 from peer_core.identity.store import Identity
 from peer_core.safe_names import safe_name
-from peer_core.transfer.crew import MAX_SOURCES, Crew
+from peer_core.transfer.crew import Crew
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
@@ -47,6 +47,7 @@ class Job:
         self.record = record
         self._around = around
         self._before = record.sources
+        self._located_size = 0
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._stopping = False
@@ -125,6 +126,7 @@ class Job:
     def _locate(self) -> list[Holder]:
         """Holders that were not caught lying. Raises NoSourceError, PeerMisbehavedError, NetworkError."""
         located = self._around.locate(self.record.content_id)
+        self._located_size = located.size
         self._check_stop()
         if not self.record.name:
             self.record.name = safe_name(located.name) if located.name else encode_id(self.record.content_id)[:16]
@@ -140,7 +142,7 @@ class Job:
         return good
 
     def _fetch_manifest(self, holders: list[Holder]) -> Manifest:
-        race = ManifestRace(self._around.identity, self.record.content_id, holders[:MAX_SOURCES])
+        race = ManifestRace(self._around.identity, self.record.content_id, self._located_size, holders)
         with self._lock:
             self._check_stop()
             self._race = race
@@ -165,8 +167,7 @@ class Job:
             self._crew = crew
         try:
             if not part.present.full:
-                crew.hire(holders or self._locate())
-                self._attend(crew)
+                self._attend(crew, holders or self._locate())
         finally:
             crew.dismiss()
             record, progress = self.record, crew.progress()
@@ -175,15 +176,18 @@ class Job:
                 record.sources = merged(self._before, progress.sources)
                 self._crew = None
 
-    def _attend(self, crew: Crew) -> None:
+    def _attend(self, crew: Crew, holders: list[Holder]) -> None:
         """Looks after the crew until it is done: locates again now and then, and whenever nobody is left."""
         located_at = time.monotonic()
+        crew.hire(holders)
         while not crew.wait():
+            crew.hire(holders)
             alone = crew.alive == 0
             if alone or time.monotonic() - located_at > LOCATE_AGAIN_SECONDS:
                 located_at = time.monotonic()
                 try:
-                    hired = crew.hire(self._locate())
+                    holders = self._locate()
+                    hired = crew.hire(holders)
                 except BarrioError as error:
                     if alone:
                         raise crew.reason() from error

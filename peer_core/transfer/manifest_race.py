@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from peer_core.content import MAX_MANIFEST_BYTES, Manifest
+from peer_core.content import Manifest, manifest_bytes
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
 from peer_core.identity.store import Identity
@@ -19,14 +19,19 @@ QUIET_SECONDS = 10.0
 HEDGE_SECONDS = 1.0
 HEAD_SECONDS = 10.0
 SLOWEST_BYTES_PER_SECOND = 16 << 10
+MAX_AT_ONCE = 2
+# Up to this size no word of the central is needed for how long a manifest may be (2 MiB for 1 TiB).
+USUAL_SIZE = 1 << 40
 log = logging.getLogger("barrio.transfer")
 
 
 class ManifestRace:
     """`run` in one thread; `stop` from any, which makes `run` raise PeerUnreachableError soon."""
 
-    def __init__(self, identity: Identity, content_id: bytes, holders: Sequence[Holder]) -> None:
+    def __init__(self, identity: Identity, content_id: bytes, located_size: int, holders: Sequence[Holder]) -> None:
+        """`located_size`: bytes of the file as the central has it, which a member may have made up."""
         self._identity = identity
+        self._most = manifest_bytes(max(located_size, USUAL_SIZE))
         self._content_id = content_id
         self._waiting = list(holders)
         self._condition = threading.Condition()
@@ -41,9 +46,10 @@ class ManifestRace:
         threads: list[threading.Thread] = []
         with self._condition:
             while self._manifest is None and not self._over and (self._waiting or self._running):
-                if self._waiting:
+                if self._waiting and len(self._running) < MAX_AT_ONCE:
                     threads.append(self._ask(self._waiting.pop(0)))
-                self._condition.wait(HEDGE_SECONDS if self._waiting else None)
+                more = self._waiting and len(self._running) < MAX_AT_ONCE
+                self._condition.wait(HEDGE_SECONDS if more else None)
         self.stop()
         for thread in threads:
             thread.join()
@@ -92,6 +98,6 @@ class ManifestRace:
             check_status(response, connection.who)
             if response.status != http.client.OK:
                 raise PeerMisbehavedError(f"{connection.who} answered with status {response.status}.")
-            length = min(response.length or 0, MAX_MANIFEST_BYTES)
+            length = min(response.length or 0, self._most)
             connection.deadline = time.monotonic() + HEAD_SECONDS + length / SLOWEST_BYTES_PER_SECOND
-            return read_bounded(response, MAX_MANIFEST_BYTES, connection.who)
+            return read_bounded(response, self._most, connection.who)

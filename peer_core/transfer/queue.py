@@ -11,7 +11,6 @@ from enum import Enum
 from pathlib import Path
 
 from peer_core.errors import (
-    BadInputError,
     BarrioError,
     CentralMisbehavedError,
     ConflictError,
@@ -22,6 +21,7 @@ from peer_core.errors import (
 )
 from peer_core.identity.store import Identity
 from peer_core.safe_names import safe_name
+from peer_core.settings import parse_folder
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.store import TransferStore
@@ -92,7 +92,7 @@ class Transfers:
 
         Raises BadInputError for a folder that cannot be one, StorageError.
         """
-        where = _folder(folder) if folder is not None else self._default_folder()
+        where = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
         with self._condition:
             for record in self._records.values():
                 if record.content_id == content_id and record.folder == where:
@@ -280,15 +280,3 @@ def _pardoned(source: SourceReport) -> SourceReport:
     if source.state is not SourceState.BANNED:
         return source
     return replace(source, state=SourceState.LOST)
-
-
-def _folder(given: str | Path) -> Path:
-    text = str(given)
-    if not text or "\0" in text:
-        raise BadInputError("The folder is a path, for example ~/Downloads.")
-    folder = Path(text).expanduser()
-    if not folder.is_absolute():
-        raise BadInputError("The folder is a full path, for example /home/ana/Downloads.")
-    if folder.exists() and not folder.is_dir():
-        raise BadInputError(f"{folder} is a file; choose a folder.")
-    return folder

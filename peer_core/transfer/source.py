@@ -34,8 +34,8 @@ class Work(Protocol):
     def take(self, key: str) -> Run | None:
         """The next run; waits while there is none; None: the work is over."""
 
-    def accept(self, key: str, piece: int, data: memoryview) -> None:
-        """Keeps a verified piece. Raises StorageError."""
+    def accept(self, key: str, piece: int, data: memoryview) -> bool:
+        """Keeps a verified piece; False when it was here already. Raises StorageError."""
 
     def give_back(self, key: str, run: Run) -> None: ...
 
@@ -63,6 +63,7 @@ class Source:
         self.failures = 0
         self.reason: str | None = None
         self.ended_at = 0.0
+        self.piece_at = time.monotonic()
         self._identity = identity
         self._content = encode_id(content_id)
         self._work = work
@@ -82,6 +83,11 @@ class Source:
 
     def join(self) -> None:
         self._thread.join()
+
+    @property
+    def leaving(self) -> bool:
+        """Asked to stop."""
+        return self._stopping.is_set()
 
     @property
     def finished(self) -> bool:
@@ -228,6 +234,7 @@ class Source:
             if self._stopping.is_set():
                 raise PeerUnreachableError("The download stops.")
             raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
-        self._work.accept(self.key, piece, view)
-        self.pieces += 1
-        self.bytes += len(view)
+        self.piece_at = time.monotonic()
+        if self._work.accept(self.key, piece, view):
+            self.pieces += 1
+            self.bytes += len(view)

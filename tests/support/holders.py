@@ -31,6 +31,7 @@ class HonestHolder:
         self.path = path
         self.manifest = manifest_of(path.read_bytes())
         self.mtime_ns = path.stat().st_mtime_ns
+        self.inode = path.stat().st_ino
         self.bytes_sent = 0
         self.holding = True
         self._server = HostedServer(
@@ -57,7 +58,9 @@ class HonestHolder:
     def held(self, content_id: bytes) -> HeldFile | None:
         if content_id != self.manifest.content_id or not self.holding:
             return None
-        return HeldFile(content_id, self.path, self.manifest.size, self.mtime_ns, self.manifest)
+        return HeldFile(
+            content_id, self.path.parent, self.path, self.inode, self.manifest.size, self.mtime_ns, self.manifest
+        )
 
     def sent(self, count: int) -> None:
         self.bytes_sent += count

@@ -1,0 +1,55 @@
+"""Opens a shared file for others: just the file that was hashed, inside its share, however paths changed since."""
+
+import os
+import stat
+from collections.abc import Callable
+from io import FileIO
+
+from peer_core.errors import NotFoundError
+from peer_core.library.types import HeldFile
+
+
+class ChangedError(NotFoundError):
+    title = "The file has changed"
+    status = 410
+
+
+def open_held(held: HeldFile) -> FileIO:
+    """The open file. Raises ChangedError when it is another one by now, lies elsewhere, or cannot be read."""
+    try:
+        if not held.path.parent.resolve().is_relative_to(held.root.resolve()):
+            raise ChangedError("The file does not lie in its share any more.")
+        # Without following a link, and without waiting should it be a pipe by now.
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):
+            flags |= getattr(os, name, 0)
+        file = FileIO(os.open(held.path, flags))
+    except OSError as error:
+        raise ChangedError("The file cannot be read now.") from error
+    # What was opened, not what the path says: a folder may be swapped for a link at any moment.
+    if not is_unchanged(held, file):
+        file.close()
+        raise ChangedError("The file has changed since it was shared.")
+    return file
+
+
+def is_unchanged(held: HeldFile, file: FileIO) -> bool:
+    """Whether an open file is still the one that was hashed."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return False
+    return is_same(held, status)
+
+
+def is_same(held: HeldFile, status: os.stat_result) -> bool:
+    """By size, time and, where file ids last, by file id."""
+    same_id = held.inode in (0, status.st_ino)
+    return (
+        stat.S_ISREG(status.st_mode) and same_id and (status.st_size, status.st_mtime_ns) == (held.size, held.mtime_ns)
+    )
+
+
+def watcher(held: HeldFile, file: FileIO) -> Callable[[], bool]:
+    """To be asked while the file is sent."""
+    return lambda: is_unchanged(held, file)

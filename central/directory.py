@@ -18,6 +18,8 @@ from central.domain import (
     Member,
     Pace,
     PeerRecord,
+    PeersPage,
+    PeersQuestion,
     PublishResult,
     RevocationList,
     SearchPage,
@@ -27,12 +29,15 @@ from central.errors import BadInputError, BadQuestionError, NoLeaseError, Revoke
 from central.leases import Lease
 from central.members import Members, Revocations
 from central.presence import Presence
+from central.roster import Roster
 
 MAX_ADDRESSES = 16
 MAX_ADDRESS = 256
 MAX_NEIGHBOURS = 16
 MAX_EXCEPT = 64
 MAX_LOCATE = 256
+MAX_PEERS = 64
+MAX_PEERS_TEXT = 64
 MAX_ROWS = 200
 DEFAULT_ROWS = 50
 MAX_PATH = 4096
@@ -50,7 +55,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Directory:
-    """One for all threads; it holds no state of its own."""
+    """One for all threads; it holds no state of its own but the order of names."""
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class Directory:
         self._catalogue = catalogue
         self.network_name = network_name
         self._heartbeat_seconds = heartbeat_seconds
+        self._roster = Roster(members)
         self._rng = rng or random.SystemRandom()
 
     def pace(self) -> Pace:
@@ -139,6 +145,30 @@ class Directory:
     def _record(self, number: int, lease: Lease) -> PeerRecord:
         member = self._members.by_number(number)
         return PeerRecord(member.peer_id, member.name, lease.addresses)
+
+    def peers(self, question: PeersQuestion) -> PeersPage:
+        """Live members that have an address. Raises BadQuestionError."""
+        if len(question.peer_ids) > MAX_PEERS or len(question.text) > MAX_PEERS_TEXT or question.limit > MAX_ROWS:
+            raise BadQuestionError(
+                f"at most {MAX_PEERS} peers, {MAX_PEERS_TEXT} characters and {MAX_ROWS} rows can be asked for at once"
+            )
+        self._presence.sweep()
+        if question.peer_ids:
+            found = self._roster.named(question.peer_ids)
+        else:
+            found = self._roster.beginning_with(question.text, question.cursor)
+        records: list[PeerRecord] = []
+        bytes_left = ANSWER_BYTES
+        for member in found.members:
+            lease = self._presence.lease(member.number)
+            if lease is None or not lease.addresses:
+                continue
+            record = self._record(member.number, lease)
+            bytes_left -= _record_size(record)
+            if len(records) >= question.limit or bytes_left < 0:
+                return PeersPage(tuple(records), records[-1].peer_id)
+            records.append(record)
+        return PeersPage(tuple(records), found.next_cursor)
 
     def search(self, question: SearchQuestion) -> SearchPage:
         """Raises BadQuestionError."""

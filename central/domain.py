@@ -130,6 +130,22 @@ class PeerRecord:
 
 
 @dataclass(frozen=True)
+class PeersQuestion:
+    """Live members by `peer_ids`, or when there are none, those whose name or id begins with `text`."""
+
+    peer_ids: tuple[str, ...]
+    text: str = ""
+    limit: int = 50
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class PeersPage:
+    peers: tuple[PeerRecord, ...]
+    next_cursor: str
+
+
+@dataclass(frozen=True)
 class Location:
     content_id: bytes
     size: int

@@ -19,6 +19,7 @@ from central.domain import (
     Member,
     Pace,
     PeerRecord,
+    PeersQuestion,
     RevocationList,
     SearchPage,
     SearchQuestion,
@@ -139,6 +140,13 @@ class DirectoryService:
                 locations = self._directory.locate(tuple(question.locate.content_ids))
                 answer = directory_pb2.LocateAnswer(locations=map(_location, locations))
                 return directory_pb2.Answer(locate=answer), f"kind=locate contents={len(locations)}"
+            case "peers":
+                asked = question.peers
+                found = self._directory.peers(
+                    PeersQuestion(tuple(asked.peer_ids), asked.text, asked.limit or DEFAULT_ROWS, asked.cursor)
+                )
+                answered = directory_pb2.PeersAnswer(peers=map(_record, found.peers), next_cursor=found.next_cursor)
+                return directory_pb2.Answer(peers=answered), f"kind=peers rows={len(found.peers)}"
             case _:
                 raise BadQuestionError("the question is of a kind that is not known here")
 

@@ -155,12 +155,14 @@ class QueryResponse(_message.Message):
     def __init__(self, sealed: _Optional[bytes] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("search", "locate")
+    __slots__ = ("search", "locate", "peers")
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     LOCATE_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
     search: Search
     locate: Locate
-    def __init__(self, search: _Optional[_Union[Search, _Mapping]] = ..., locate: _Optional[_Union[Locate, _Mapping]] = ...) -> None: ...
+    peers: Peers
+    def __init__(self, search: _Optional[_Union[Search, _Mapping]] = ..., locate: _Optional[_Union[Locate, _Mapping]] = ..., peers: _Optional[_Union[Peers, _Mapping]] = ...) -> None: ...
 
 class Search(_message.Message):
     __slots__ = ("text", "kind", "min_size", "max_size", "limit", "cursor")
@@ -184,15 +186,29 @@ class Locate(_message.Message):
     content_ids: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, content_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class Peers(_message.Message):
+    __slots__ = ("peer_ids", "text", "limit", "cursor")
+    PEER_IDS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    peer_ids: _containers.RepeatedScalarFieldContainer[str]
+    text: str
+    limit: int
+    cursor: str
+    def __init__(self, peer_ids: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
 class Answer(_message.Message):
-    __slots__ = ("search", "locate", "error")
+    __slots__ = ("search", "locate", "error", "peers")
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     LOCATE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
     search: SearchAnswer
     locate: LocateAnswer
     error: str
-    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
+    peers: PeersAnswer
+    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ..., peers: _Optional[_Union[PeersAnswer, _Mapping]] = ...) -> None: ...
 
 class SearchAnswer(_message.Message):
     __slots__ = ("rows", "next_cursor")
@@ -221,6 +237,14 @@ class SearchRow(_message.Message):
     names: _containers.RepeatedScalarFieldContainer[str]
     modified: int
     def __init__(self, content_id: _Optional[bytes] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., size: _Optional[int] = ..., kind: _Optional[str] = ..., holders: _Optional[int] = ..., names: _Optional[_Iterable[str]] = ..., modified: _Optional[int] = ...) -> None: ...
+
+class PeersAnswer(_message.Message):
+    __slots__ = ("peers", "next_cursor")
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    peers: _containers.RepeatedCompositeFieldContainer[PeerRecord]
+    next_cursor: str
+    def __init__(self, peers: _Optional[_Iterable[_Union[PeerRecord, _Mapping]]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class LocateAnswer(_message.Message):
     __slots__ = ("locations",)

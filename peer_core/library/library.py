@@ -9,6 +9,7 @@ from peer_core.content import Manifest
 from peer_core.database import Database
 from peer_core.errors import BadInputError, ConflictError, NotFoundError, StorageError
 from peer_core.library import rules
+from peer_core.library.browsing import Browsing
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
 from peer_core.library.records import ShareRow
@@ -20,7 +21,7 @@ MAX_PROBLEMS = 100
 
 
 class Library:
-    """What this device shares.
+    """What this device shares; `browsing` shows it as others see it.
 
     `excluded`: folders that are never shared, such as the data folder. `on_change` is called in the library's thread
     when the journal has grown.
@@ -38,6 +39,7 @@ class Library:
         self._excluded = tuple(path.expanduser().resolve() for path in excluded)
         self._database = Database(database, KIND)
         self._index = Index(self._database)
+        self.browsing = Browsing(self._database)
         self._writing = Writing(self._database)
         self._worker = Worker(
             self._index,

@@ -5,12 +5,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from peer_core.directory.central import CentralClient
-from peer_core.directory.messages import MAX_LOCATE, locate_bytes, read_locate, read_search, search_bytes
+from peer_core.directory.messages import (
+    MAX_LOCATE,
+    MAX_PEERS,
+    locate_bytes,
+    members_bytes,
+    peers_bytes,
+    read_locate,
+    read_members,
+    read_search,
+    search_bytes,
+)
 from peer_core.directory.neighbours import Neighbours
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.presence import Presence
 from peer_core.directory.publisher import Journal, Publisher
-from peer_core.directory.types import Location, SearchPage, SearchQuestion, Via, ViaKind
+from peer_core.directory.remote_tree import RemoteTree
+from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -38,6 +49,7 @@ class Directory:
     ) -> None:
         self.central = CentralClient(identity)
         self._http = PeerHttp(identity)
+        self.tree = RemoteTree(self._http)
         self.publisher = Publisher(
             self.central, journal, lambda: (self.presence.pace.publish_batch, self.presence.pace.retry_seconds)
         )
@@ -88,6 +100,17 @@ class Directory:
             data, _ = self._ask(locate_bytes(part))
             found += read_locate(data, part)
         return found
+
+    def members(self, text: str, limit: int, cursor: str) -> tuple[MembersPage, Via]:
+        """Who is here, this peer too: those whose name or id (6 characters at least) begins with `text`."""
+        data, via = self._ask(members_bytes(text, limit, cursor))
+        return read_members(data, limit), via
+
+    def find_peer(self, peer_id: str) -> PeerRecord | None:
+        """Where a member is now; None when it is not here."""
+        data, _ = self._ask(peers_bytes([peer_id]))
+        found = read_members(data, MAX_PEERS).members
+        return next((record for record in found if record.peer_id == peer_id), None)
 
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""

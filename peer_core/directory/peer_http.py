@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 
 from peer_core.errors import PeerUnreachableError
@@ -12,6 +13,22 @@ from peer_core.identity.store import Identity
 CONNECT_SECONDS = 4.0
 IDLE_SECONDS = 50.0
 MAX_IDLE_PER_PEER = 2
+
+
+@contextmanager
+def _within(connection: PeerConnection, seconds: float | None) -> Iterator[None]:
+    """Breaks the connection under the block when it takes longer."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.abort)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class PeerHttp:
@@ -36,15 +53,19 @@ class PeerHttp:
         timeout: float = 8.0,
         max_bytes: int = 1 << 20,
         name: str = "",
+        total_seconds: float | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
-        """(status, headers with lower-case names, body). Raises PeerUnreachableError, PeerMisbehavedError."""
+        """(status, headers with lower-case names, body). Raises PeerUnreachableError, PeerMisbehavedError.
+
+        `timeout`: seconds for each step; `total_seconds`: for the answer as a whole, against one that drips.
+        """
         who = name or f"The peer {peer_id[:8]}…"
         sent = {"User-Agent": USER_AGENT, **(headers or {})}
         kept = self._take(peer_id)
         if kept is not None:
             kept.sock.settimeout(timeout)
             try:
-                with converted(who):
+                with converted(who), _within(kept, total_seconds):
                     return self._exchange(peer_id, kept, method, path, body, sent, max_bytes, who)
             except PeerUnreachableError:
                 # The other side may have closed a kept connection; a fresh one tells.
@@ -52,7 +73,7 @@ class PeerHttp:
                     raise
         fresh = open_connection(self._identity, peer_id, who, addresses, min(CONNECT_SECONDS, timeout), timeout)
         self._start(fresh)
-        with converted(who):
+        with converted(who), _within(fresh, total_seconds):
             return self._exchange(peer_id, fresh, method, path, body, sent, max_bytes, who)
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ class PublishResult:
 
 @dataclass(frozen=True)
 class SearchQuestion:
-    """`kind` "" is any; `max_size` 0 is no bound; sizes in bytes, inclusive."""
+    """`kind` "" is any; `max_size` 0 is no bound; sizes in bytes, inclusive. `changed_since`: seconds since 1970."""
 
     text: str
     kind: str = ""
@@ -88,6 +88,8 @@ class SearchQuestion:
     max_size: int = 0
     limit: int = 50
     cursor: str = ""
+    extensions: tuple[str, ...] = ()
+    changed_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,25 @@ class SearchRow:
 
 
 @dataclass(frozen=True)
+class Album:
+    """A folder whose name has what was asked for. `path` holds the share and the folders, its own name last.
+
+    `files` and `bytes` count contents with a live holder below it; `holders` are live members that have one of them.
+    """
+
+    path: str
+    files: int
+    bytes: int
+    holders: int
+
+
+@dataclass(frozen=True)
 class SearchPage:
-    """`next_cursor` "" means that there is no further page."""
+    """`next_cursor` "" means that there is no further page. `albums` come with the first page."""
 
     rows: tuple[SearchRow, ...]
     next_cursor: str
+    albums: tuple[Album, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,16 @@ def _revocations(revocations: RevocationList) -> directory_pb2.Revocations:
 
 
 def _search(search: directory_pb2.Search) -> SearchQuestion:
-    question = SearchQuestion(search.text, search.kind, search.min_size, search.max_size, search.limit, search.cursor)
+    question = SearchQuestion(
+        text=search.text,
+        kind=search.kind,
+        min_size=search.min_size,
+        max_size=search.max_size,
+        limit=search.limit,
+        cursor=search.cursor,
+        extensions=tuple(search.extensions),
+        changed_since=search.changed_since,
+    )
     return question if question.limit else replace(question, limit=DEFAULT_ROWS)
 
 
@@ -217,7 +226,11 @@ def _page(page: SearchPage) -> directory_pb2.SearchAnswer:
         )
         for row in page.rows
     )
-    return directory_pb2.SearchAnswer(rows=rows, next_cursor=page.next_cursor)
+    albums = (
+        directory_pb2.Album(path=album.path, files=album.files, bytes=album.bytes, holders=album.holders)
+        for album in page.albums
+    )
+    return directory_pb2.SearchAnswer(rows=rows, next_cursor=page.next_cursor, albums=albums)
 
 
 def _record(record: PeerRecord) -> directory_pb2.PeerRecord:

@@ -40,7 +40,6 @@ class CatalogueMachine(RuleBasedStateMachine):
     def open(self) -> None:
         self.database = Database.create(self.folder / "central.sqlite")
         self.catalogue = SqliteCatalogue(self.database, self.window, cleaning_patience=0)
-        self.catalogue.refresh_index()
 
     @rule(member=st.sampled_from(MEMBERS), changes=CHANGES)
     def publish_on(self, member: int, changes: list[tuple[str, int | None]]) -> None:
@@ -107,6 +106,7 @@ class CatalogueMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.catalogue.close()
         self.database.close()
         self.live.clear()
         self.open()
@@ -115,7 +115,15 @@ class CatalogueMachine(RuleBasedStateMachine):
     def new_rules_for_words(self) -> None:
         with self.database.write() as connection:
             connection.execute("UPDATE setting SET value = 'older' WHERE key = 'word_rules'")
-        self.catalogue.refresh_index()
+        self.restart()
+
+    @rule()
+    def build_tiers(self) -> None:
+        self.catalogue.build_tiers()
+
+    @rule()
+    def raise_popular(self) -> None:
+        self.catalogue.raise_popular()
 
     @invariant()
     def acknowledged_is_what_was_said(self) -> None:
@@ -178,6 +186,7 @@ class CatalogueMachine(RuleBasedStateMachine):
             assert (place.name in names) if names else True
 
     def teardown(self) -> None:
+        self.catalogue.close()
         self.database.close()
         shutil.rmtree(self.folder)
 

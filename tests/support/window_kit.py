@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from processes import Central, HeadlessPeer
-
 from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.views.shell import Shell
+from processes import Central, HeadlessPeer
 
 RECORDING = "Plaza at dawn.wav"
 RECORDING_BYTES = 6_000_000

@@ -165,20 +165,24 @@ class Question(_message.Message):
     def __init__(self, search: _Optional[_Union[Search, _Mapping]] = ..., locate: _Optional[_Union[Locate, _Mapping]] = ..., peers: _Optional[_Union[Peers, _Mapping]] = ...) -> None: ...
 
 class Search(_message.Message):
-    __slots__ = ("text", "kind", "min_size", "max_size", "limit", "cursor")
+    __slots__ = ("text", "kind", "min_size", "max_size", "limit", "cursor", "extensions", "changed_since")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MIN_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_SIZE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    EXTENSIONS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_SINCE_FIELD_NUMBER: _ClassVar[int]
     text: str
     kind: str
     min_size: int
     max_size: int
     limit: int
     cursor: str
-    def __init__(self, text: _Optional[str] = ..., kind: _Optional[str] = ..., min_size: _Optional[int] = ..., max_size: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    extensions: _containers.RepeatedScalarFieldContainer[str]
+    changed_since: int
+    def __init__(self, text: _Optional[str] = ..., kind: _Optional[str] = ..., min_size: _Optional[int] = ..., max_size: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., extensions: _Optional[_Iterable[str]] = ..., changed_since: _Optional[int] = ...) -> None: ...
 
 class Locate(_message.Message):
     __slots__ = ("content_ids",)
@@ -211,12 +215,26 @@ class Answer(_message.Message):
     def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ..., peers: _Optional[_Union[PeersAnswer, _Mapping]] = ...) -> None: ...
 
 class SearchAnswer(_message.Message):
-    __slots__ = ("rows", "next_cursor")
+    __slots__ = ("rows", "next_cursor", "albums")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ALBUMS_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[SearchRow]
     next_cursor: str
-    def __init__(self, rows: _Optional[_Iterable[_Union[SearchRow, _Mapping]]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
+    albums: _containers.RepeatedCompositeFieldContainer[Album]
+    def __init__(self, rows: _Optional[_Iterable[_Union[SearchRow, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., albums: _Optional[_Iterable[_Union[Album, _Mapping]]] = ...) -> None: ...
+
+class Album(_message.Message):
+    __slots__ = ("path", "files", "bytes", "holders")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    files: int
+    bytes: int
+    holders: int
+    def __init__(self, path: _Optional[str] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., holders: _Optional[int] = ...) -> None: ...
 
 class SearchRow(_message.Message):
     __slots__ = ("content_id", "name", "path", "size", "kind", "holders", "names", "modified")

@@ -6,6 +6,7 @@ Knows neither gRPC nor SQL. The gate has already made sure that the caller is a 
 import ipaddress
 import random
 import re
+import threading
 from urllib.parse import urlsplit
 
 from central.catalogue.interface import Catalogue
@@ -14,6 +15,7 @@ from central.domain import (
     MAX_SIZE,
     PUBLISH_BATCH,
     Batch,
+    Comparison,
     Location,
     Member,
     Pace,
@@ -21,15 +23,25 @@ from central.domain import (
     PeersPage,
     PeersQuestion,
     PublishResult,
+    Range,
+    Registration,
     RevocationList,
     SearchPage,
     SearchQuestion,
 )
-from central.errors import BadInputError, BadQuestionError, NoLeaseError, RevokedError, StrangerError
+from central.errors import (
+    BadInputError,
+    BadQuestionError,
+    NoLeaseError,
+    OverloadedError,
+    RevokedError,
+    StrangerError,
+)
 from central.leases import Lease
 from central.members import Members, Revocations
 from central.presence import Presence
 from central.roster import Roster
+from protos.agreed import MARK_BYTES, MAX_KEY
 
 MAX_ADDRESSES = 16
 MAX_ADDRESS = 256
@@ -40,6 +52,9 @@ MAX_PEERS = 64
 MAX_PEERS_TEXT = 64
 MAX_ROWS = 200
 DEFAULT_ROWS = 50
+# Comparisons at a time, and how long one waits for its turn: they leave most threads to everybody else.
+COMPARERS = 2
+COMPARE_WAIT_SECONDS = 2.0
 MAX_PATH = 4096
 MAX_SHARE = 1024
 INDEX_ID_BYTES = 16
@@ -74,6 +89,7 @@ class Directory:
         self.network_name = network_name
         self._heartbeat_seconds = heartbeat_seconds
         self._roster = Roster(members)
+        self._comparing = threading.BoundedSemaphore(COMPARERS)
         self._rng = rng or random.SystemRandom()
 
     def pace(self) -> Pace:
@@ -91,10 +107,8 @@ class Directory:
         self._revocations.check(peer_id)
         return self._members.find(peer_id)
 
-    def register(
-        self, member: Member, addresses: tuple[str, ...], index_id: bytes, last_sequence: int
-    ) -> tuple[Pace, int, RevocationList]:
-        """Takes a lease. The number is the newest change that is held of this index; 0 asks for all of it."""
+    def register(self, member: Member, addresses: tuple[str, ...], index_id: bytes, last_sequence: int) -> Registration:
+        """Takes a lease. Also tells the newest change that is held of this index; 0 asks for all of it."""
         check_addresses(addresses)
         _check_index_id(index_id)
         pace = self.pace()
@@ -103,7 +117,13 @@ class Directory:
         held = self._catalogue.acknowledged(member.number)
         # A peer whose index went back in time (a restored backup) starts anew.
         known = held is not None and held.index_id == index_id and held.sequence <= last_sequence
-        return pace, held.sequence if held is not None and known else 0, self._revocations.current()
+        return Registration(
+            pace,
+            held.sequence if held is not None and known else 0,
+            held.mark if held is not None else b"",
+            held.entries if held is not None else 0,
+            self._revocations.current(),
+        )
 
     def _end_if_revoked(self, member: Member) -> None:
         """Closes the gap between the check of the caller and the lease."""
@@ -130,6 +150,17 @@ class Directory:
     def publish(self, member: Member, batch: Batch) -> PublishResult:
         check_batch(batch)
         return self._catalogue.publish(member.number, batch)
+
+    def compare(self, member: Member, span: Range) -> Comparison:
+        """Where what is held of the caller differs from what it has. Raises OverloadedError when too many compare."""
+        if not 0 <= span.first <= span.last <= MAX_KEY:
+            raise BadInputError("a range goes from a key to a higher one, below 2^63")
+        if not self._comparing.acquire(timeout=COMPARE_WAIT_SECONDS):
+            raise OverloadedError("many peers compare at this moment; try again after the retry delay")
+        try:
+            return self._catalogue.compare(member.number, span)
+        finally:
+            self._comparing.release()
 
     def neighbours(self, member: Member, count: int, except_peer_ids: tuple[str, ...]) -> list[PeerRecord]:
         if count > MAX_NEIGHBOURS or len(except_peer_ids) > MAX_EXCEPT:
@@ -241,13 +272,17 @@ def _is_address(text: str) -> bool:
 def check_batch(batch: Batch) -> None:
     """Raises BadInputError, naming the change, when something in it is outside the contract's limits."""
     _check_index_id(batch.index_id)
-    if len(batch.changes) > PUBLISH_BATCH:
+    if len(batch.changes) + len(batch.removed) > PUBLISH_BATCH:
         raise BadInputError(f"a batch has at most {PUBLISH_BATCH} changes")
+    if any(len(mark) not in (0, MARK_BYTES) for mark in (batch.mark, batch.held_mark)):
+        raise BadInputError(f"a mark has {MARK_BYTES} bytes")
+    if (batch.removed and not batch.repair) or any(key > MAX_KEY for key in batch.removed):
+        raise BadInputError("only a repair removes by key, and keys are below 2^63")
     if not batch.previous <= batch.last <= MAX_SEQUENCE:
         raise BadInputError("the last change of a batch must not come before its previous one")
     sequence = batch.previous
     for change in batch.changes:
-        if not sequence < change.sequence <= batch.last:
+        if not batch.repair and not sequence < change.sequence <= batch.last:
             raise BadInputError(f"change {change.sequence} is out of order: numbers grow from previous to last")
         sequence = change.sequence
         problem = _path_problem(change.path)

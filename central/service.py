@@ -20,6 +20,7 @@ from central.domain import (
     Pace,
     PeerRecord,
     PeersQuestion,
+    Range,
     RevocationList,
     SearchPage,
     SearchQuestion,
@@ -64,6 +65,7 @@ class DirectoryService:
             "Heartbeat": self._heartbeat,
             "Leave": self._leave,
             "Publish": self._publish,
+            "Compare": self._compare,
             "Neighbours": self._neighbours,
             "Query": self._query,
         }
@@ -72,17 +74,18 @@ class DirectoryService:
         request = _read(directory_pb2.RegisterRequest, data)
         if len(request.version.encode()) > MAX_VERSION:
             raise BadInputError(f"a version has at most {MAX_VERSION} bytes")
-        pace, acknowledged, revocations = self._directory.register(
-            member, tuple(request.addresses), request.index_id, request.last_sequence
-        )
+        told = self._directory.register(member, tuple(request.addresses), request.index_id, request.last_sequence)
         response = directory_pb2.RegisterResponse(
-            pace=_pace(pace),
-            acknowledged_sequence=acknowledged,
-            revocations=_revocations(revocations),
+            pace=_pace(told.pace),
+            acknowledged_sequence=told.acknowledged,
+            revocations=_revocations(told.revocations),
             name=member.name,
             network_name=self._directory.network_name,
+            mark=told.mark,
+            entries=told.entries,
+            compares=True,
         )
-        return Answered(response.SerializeToString(), f"acknowledged={acknowledged} last={request.last_sequence}")
+        return Answered(response.SerializeToString(), f"acknowledged={told.acknowledged} last={request.last_sequence}")
 
     def _heartbeat(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.HeartbeatRequest, data)
@@ -99,13 +102,32 @@ class DirectoryService:
 
     def _publish(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.PublishRequest, data)
-        batch = Batch(request.index_id, request.previous, request.last, tuple(_changes(request.changes)))
+        batch = Batch(
+            request.index_id,
+            request.previous,
+            request.last,
+            tuple(_changes(request.changes)),
+            request.held_mark,
+            request.mark,
+            request.repair,
+            tuple(request.removed),
+        )
         result = self._directory.publish(member, batch)
         response = directory_pb2.PublishResponse(
-            acknowledged_sequence=result.acknowledged, resync=result.resync, pace=_pace(self._directory.pace())
+            acknowledged_sequence=result.acknowledged,
+            resync=result.resync,
+            pace=_pace(self._directory.pace()),
+            mark=result.mark,
         )
-        log = f"changes={len(batch.changes)} acknowledged={result.acknowledged}{' resync' if result.resync else ''}"
+        notes = f"{' resync' if result.resync else ''}{' repair' if batch.repair else ''}"
+        log = f"changes={len(batch.changes) + len(batch.removed)} acknowledged={result.acknowledged}{notes}"
         return Answered(response.SerializeToString(), log)
+
+    def _compare(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.CompareRequest, data)
+        found = self._directory.compare(member, Range(request.first, request.last, request.digest))
+        response = directory_pb2.CompareResponse(same=found.same, entries=found.entries, through=found.through)
+        return Answered(response.SerializeToString(), "same" if found.same else f"entries={len(found.entries) // 16}")
 
     def _neighbours(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.NeighboursRequest, data)

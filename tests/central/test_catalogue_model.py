@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from central_kit import INDEX, batch, content_id
@@ -12,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.catalogue.words import split_words
 from central.database import Database
-from central.domain import Acknowledged, SearchQuestion, SearchRow
-from protos.agreed import kind_of
+from central.domain import Acknowledged, Range, SearchQuestion, SearchRow
+from protos.agreed import MAX_KEY, entries_digest, entry_key, kind_of, path_digest
 
 MEMBERS = range(1, 4)
 OTHER_INDEX = bytes(16)
@@ -69,6 +71,33 @@ class CatalogueMachine(RuleBasedStateMachine):
         result = self.catalogue.publish(member, batch(sequence + off, changes, index=index))
         assert result.resync
         assert result.acknowledged == (sequence if held and same else 0)
+
+    @rule(
+        member=st.sampled_from(MEMBERS), changes=CHANGES, gone=st.lists(PATHS, max_size=3), mark=st.binary(max_size=2)
+    )
+    def repair(self, member: int, changes: list[tuple[str, int | None]], gone: list[str], mark: bytes) -> None:
+        """Whatever is held; what is put is never taken away by its key."""
+        gone = [path for path in gone if path not in dict(changes)]
+        keys = tuple(entry_key(path, path_digest(path)) for path in gone)
+        made = replace(batch(0, changes), mark=mark, repair=True, removed=keys)
+        result = self.catalogue.publish(member, made)
+        assert (result.acknowledged, result.resync, result.mark) == (made.last, False, mark)
+        self.apply(member, [*changes, *((path, None) for path in gone)])
+        self.held[member] = Acknowledged(INDEX, made.last, mark)
+        if held := self.held.get(member):
+            wrong = replace(batch(held.sequence, [], index=held.index_id), held_mark=b"no mark of ours")
+            assert self.catalogue.publish(member, wrong).resync
+
+    @invariant()
+    def comparing_says_the_truth(self) -> None:
+        for member, held in self.entries.items():
+            pairs = sorted((entry_key(p, path_digest(p)), content_id(c)[-8:]) for p, c in held.items())
+            cuts = [0, *(key for key, _ in pairs[1::2]), MAX_KEY + 1]
+            for first, end in pairwise(cuts):
+                mine = b"".join(key.to_bytes(8) + check for key, check in pairs if first <= key < end)
+                assert self.catalogue.compare(member, Range(first, end - 1, entries_digest(mine))).same
+                found = self.catalogue.compare(member, Range(first, end - 1, b""))
+                assert (found.same, found.entries, found.through) == (False, mine, end - 1)
 
     def apply(self, member: int, changes: list[tuple[str, int | None]]) -> None:
         for path, content in changes:

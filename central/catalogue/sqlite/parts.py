@@ -3,10 +3,8 @@
 Keys of files in one folder are neighbours, so a batch of changes touches few parts of a large share.
 """
 
-import hashlib
 import sqlite3
 import sys
-import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -14,16 +12,6 @@ from collections.abc import Iterable, Iterator
 # Entries of a part before it is cut in two.
 LARGEST = 1024
 _BYTES = 16
-
-
-def path_digest(path: str) -> bytes:
-    return hashlib.blake2b(path.encode(), digest_size=8).digest()
-
-
-def entry_key(path: str, digest: bytes) -> int:
-    """63 bits: the folder's hash above the path's. Collisions matter within one member only, and to it alone."""
-    folder = zlib.crc32(path[: path.rfind("/") + 1].encode()) & 0x7FFF
-    return folder << 48 | int.from_bytes(digest[2:])
 
 
 class Part:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Reclaiming
+from central.catalogue.sqlite.comparing import compare
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
@@ -19,7 +20,17 @@ from central.catalogue.sqlite.vocabulary import Vocabulary
 from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
 from central.catalogue.words import split_words
 from central.database import Database
-from central.domain import Acknowledged, Batch, Found, PublishResult, SearchPage, SearchQuestion, Totals
+from central.domain import (
+    Acknowledged,
+    Batch,
+    Comparison,
+    Found,
+    PublishResult,
+    Range,
+    SearchPage,
+    SearchQuestion,
+    Totals,
+)
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -62,30 +73,34 @@ class SqliteCatalogue:
         return _acknowledged(self._database.read(), member)
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
-        anew = batch.previous == 0
         with self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
-                if not anew:
+                if not batch.anew and not batch.repair:
                     if held is None or held.index_id != batch.index_id:
                         return PublishResult(0, resync=True)
-                    if held.sequence != batch.previous:
-                        return PublishResult(held.sequence, resync=True)
-                writer = BatchWriter(connection, member, anew, self._secret)
-                writer.apply(batch.changes)
+                    if held.sequence != batch.previous or batch.held_mark not in (b"", held.mark):
+                        return PublishResult(held.sequence, resync=True, mark=held.mark)
+                writer = BatchWriter(connection, member, batch.anew, self._secret)
+                writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
                 connection.execute(
-                    "INSERT INTO publication (member, index_id, sequence, entries) VALUES (?1, ?2, ?3, ?4)"
-                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3,"
+                    "INSERT INTO publication (member, index_id, sequence, entries, mark) VALUES (?1, ?2, ?3, ?4, ?6)"
+                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, mark = ?6,"
                     " entries = ?4 + CASE WHEN ?5 THEN 0 ELSE entries END",
-                    (member, batch.index_id, batch.last, writer.entries, anew),
+                    (member, batch.index_id, batch.last, writer.entries, batch.anew, batch.mark),
                 )
             if writer.gave_up:
                 self._reclaiming.add(member)
             for path in writer.texts:
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
-        return PublishResult(batch.last, resync=False)
+        return PublishResult(batch.last, resync=False, mark=batch.mark)
+
+    def compare(self, member: int, span: Range) -> Comparison:
+        # Alone with the member's entries: a batch between two reads would tear them.
+        with self._members.of(member):
+            return compare(self._database.read(), member, span)
 
     def withdraw(self, member: int) -> None:
         self._live.depart(member)
@@ -218,5 +233,7 @@ def totals(database: Database) -> Totals:
 
 
 def _acknowledged(connection: sqlite3.Connection, member: int) -> Acknowledged | None:
-    row = connection.execute("SELECT index_id, sequence FROM publication WHERE member = ?", (member,)).fetchone()
+    row = connection.execute(
+        "SELECT index_id, sequence, mark, entries FROM publication WHERE member = ?", (member,)
+    ).fetchone()
     return None if row is None else Acknowledged(*row)

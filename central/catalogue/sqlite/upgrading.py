@@ -3,10 +3,11 @@
 import secrets
 import sqlite3
 
-from central.catalogue.sqlite.parts import Parts, entry_key, path_digest
+from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.writing import content_key
 from central.catalogue.words import RULES, indexed_text
 from central.database import Database
+from protos.agreed import entry_key, path_digest
 
 _SECRET_KEY = "content_secret"
 _RULES_KEY = "word_rules"

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
-from central.catalogue.sqlite.parts import Parts, entry_key, path_digest
+from central.catalogue.sqlite.parts import Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
-from protos.agreed import KINDS, kind_of
+from protos.agreed import KINDS, entry_key, kind_of, path_digest
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 # Keys asked for in one statement.
@@ -72,12 +72,12 @@ class BatchWriter:
         self.texts: list[str] = []
         self.entries = 0
 
-    def apply(self, changes: tuple[Change, ...]) -> None:
+    def apply(self, changes: tuple[Change, ...], keys_removed: Sequence[int] = ()) -> None:
         last = {change.path: change.file for change in changes}
         digests = {path: path_digest(path) for path in last}
         contents = self._contents([file for file in last.values() if file is not None])
         put = []
-        removed = []
+        removed = list(keys_removed)
         for path, file in last.items():
             key = entry_key(path, digests[path])
             if file is None:

@@ -19,18 +19,24 @@ class RegisterRequest(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., index_id: _Optional[bytes] = ..., last_sequence: _Optional[int] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
-    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name")
+    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name", "mark", "entries", "compares")
     PACE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NETWORK_NAME_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    COMPARES_FIELD_NUMBER: _ClassVar[int]
     pace: Pace
     acknowledged_sequence: int
     revocations: Revocations
     name: str
     network_name: str
-    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ...) -> None: ...
+    mark: bytes
+    entries: int
+    compares: bool
+    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ..., mark: _Optional[bytes] = ..., entries: _Optional[int] = ..., compares: _Optional[bool] = ...) -> None: ...
 
 class Pace(_message.Message):
     __slots__ = ("heartbeat_seconds", "lease_seconds", "publish_batch", "retry_seconds")
@@ -71,16 +77,44 @@ class Revocations(_message.Message):
     def __init__(self, number: _Optional[int] = ..., peer_ids: _Optional[_Iterable[str]] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("index_id", "previous", "last", "changes")
+    __slots__ = ("index_id", "previous", "last", "changes", "held_mark", "mark", "repair", "removed")
     INDEX_ID_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
+    HELD_MARK_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
     index_id: bytes
     previous: int
     last: int
     changes: _containers.RepeatedCompositeFieldContainer[Change]
-    def __init__(self, index_id: _Optional[bytes] = ..., previous: _Optional[int] = ..., last: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
+    held_mark: bytes
+    mark: bytes
+    repair: bool
+    removed: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, index_id: _Optional[bytes] = ..., previous: _Optional[int] = ..., last: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., held_mark: _Optional[bytes] = ..., mark: _Optional[bytes] = ..., repair: _Optional[bool] = ..., removed: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CompareRequest(_message.Message):
+    __slots__ = ("first", "last", "digest")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    digest: bytes
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class CompareResponse(_message.Message):
+    __slots__ = ("same", "entries", "through")
+    SAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    same: bool
+    entries: bytes
+    through: int
+    def __init__(self, same: _Optional[bool] = ..., entries: _Optional[bytes] = ..., through: _Optional[int] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("sequence", "share", "path", "deleted", "content_id", "size", "modified")
@@ -101,14 +135,16 @@ class Change(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., share: _Optional[str] = ..., path: _Optional[str] = ..., deleted: _Optional[bool] = ..., content_id: _Optional[bytes] = ..., size: _Optional[int] = ..., modified: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("acknowledged_sequence", "resync", "pace")
+    __slots__ = ("acknowledged_sequence", "resync", "pace", "mark")
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     RESYNC_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
     acknowledged_sequence: int
     resync: bool
     pace: Pace
-    def __init__(self, acknowledged_sequence: _Optional[int] = ..., resync: _Optional[bool] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ...) -> None: ...
+    mark: bytes
+    def __init__(self, acknowledged_sequence: _Optional[int] = ..., resync: _Optional[bool] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ..., mark: _Optional[bytes] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
     __slots__ = ()

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from peer_core.directory.central import CentralClient
+from peer_core.directory.central import CentralClient, Registration
 from peer_core.directory.messages import (
     MAX_LOCATE,
     MAX_PEERS,
@@ -132,8 +132,8 @@ class Directory:
                 self._counters.direct += 1
         return data, via
 
-    def _registered(self, acknowledged: int) -> None:
-        self.publisher.registered(acknowledged)
+    def _registered(self, held: Registration) -> None:
+        self.publisher.registered(held)
         self.neighbours.look_now()
 
 

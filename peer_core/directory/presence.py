@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from peer_core import __version__
-from peer_core.directory.central import CentralClient, RevocationList
+from peer_core.directory.central import CentralClient, Registration, RevocationList
 from peer_core.directory.types import Pace
 from peer_core.errors import BarrioError, CentralUnreachableError, NotRegisteredError, RevokedError
 from peer_core.identity import enrolment
@@ -25,7 +25,7 @@ log = logging.getLogger("barrio.directory")
 
 
 class Presence:
-    """`on_registered` gets the newest change that the central holds; `journal` gives (index id, last sequence)."""
+    """`on_registered` gets what the central says that it holds; `journal` gives (index id, last sequence)."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Presence:
         revocations: Revocations,
         addresses: Sequence[str],
         journal: Callable[[], tuple[bytes, int]],
-        on_registered: Callable[[int], None],
+        on_registered: Callable[[Registration], None],
     ) -> None:
         self._identity = identity
         self._central = central
@@ -96,7 +96,7 @@ class Presence:
         self.pace = answer.pace
         self._take(answer.revocations)
         self._registered = True
-        self._on_registered(answer.acknowledged_sequence)
+        self._on_registered(answer)
 
     def _beat(self) -> None:
         self.pace, revocations = self._central.heartbeat(self._revocations.number)

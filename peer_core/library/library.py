@@ -12,6 +12,7 @@ from peer_core.library import rules
 from peer_core.library.browsing import Browsing
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
+from peer_core.library.ledger import Ledger
 from peer_core.library.records import ShareRow
 from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
 from peer_core.library.worker import Worker
@@ -21,7 +22,7 @@ MAX_PROBLEMS = 100
 
 
 class Library:
-    """What this device shares; `browsing` shows it as others see it.
+    """What this device shares; `browsing` shows it as others see it, `ledger` knows what the central holds of it.
 
     `excluded`: folders that are never shared, such as the data folder. `on_change` is called in the library's thread
     when the journal has grown.
@@ -40,6 +41,7 @@ class Library:
         self._database = Database(database, KIND)
         self._index = Index(self._database)
         self.browsing = Browsing(self._database)
+        self.ledger = Ledger(self._database)
         self._writing = Writing(self._database)
         self._worker = Worker(
             self._index,

@@ -76,11 +76,9 @@ class SqliteCatalogue:
         with self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
-                if not batch.anew and not batch.repair:
-                    if held is None or held.index_id != batch.index_id:
-                        return PublishResult(0, resync=True)
-                    if held.sequence != batch.previous or batch.held_mark not in (b"", held.mark):
-                        return PublishResult(held.sequence, resync=True, mark=held.mark)
+                refusal = _refusal(held, batch)
+                if refusal is not None:
+                    return refusal
                 writer = BatchWriter(connection, member, batch.anew, self._secret)
                 writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
@@ -230,6 +228,19 @@ def totals(database: Database) -> Totals:
         )
     )
     return Totals(entries, contents, names)
+
+
+def _refusal(held: Acknowledged | None, batch: Batch) -> PublishResult | None:
+    """The answer to a batch that does not follow on what is held."""
+    mark = b"" if held is None else held.mark
+    sequence = 0 if held is None else held.sequence
+    if batch.held_mark not in (b"", mark):
+        return PublishResult(sequence, resync=True, mark=mark)
+    if batch.anew or batch.repair:
+        return None
+    if held is None or held.index_id != batch.index_id:
+        return PublishResult(0, resync=True, mark=mark)
+    return None if sequence == batch.previous else PublishResult(sequence, resync=True, mark=mark)
 
 
 def _acknowledged(connection: sqlite3.Connection, member: int) -> Acknowledged | None:

@@ -52,9 +52,8 @@ MAX_PEERS = 64
 MAX_PEERS_TEXT = 64
 MAX_ROWS = 200
 DEFAULT_ROWS = 50
-# Comparisons at a time, and how long one waits for its turn: they leave most threads to everybody else.
-COMPARERS = 2
-COMPARE_WAIT_SECONDS = 2.0
+# Comparisons at a time: they leave most threads to everybody else.
+COMPARERS = 4
 MAX_PATH = 4096
 MAX_SHARE = 1024
 INDEX_ID_BYTES = 16
@@ -155,7 +154,7 @@ class Directory:
         """Where what is held of the caller differs from what it has. Raises OverloadedError when too many compare."""
         if not 0 <= span.first <= span.last <= MAX_KEY:
             raise BadInputError("a range goes from a key to a higher one, below 2^63")
-        if not self._comparing.acquire(timeout=COMPARE_WAIT_SECONDS):
+        if not self._comparing.acquire(blocking=False):
             raise OverloadedError("many peers compare at this moment; try again after the retry delay")
         try:
             return self._catalogue.compare(member.number, span)

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Protocol
 
 from peer_core.directory.central import CentralClient, Publication, Registration
-from peer_core.directory.reconciling import differences
-from peer_core.errors import BadInputError, BarrioError, CentralMisbehavedError
+from peer_core.directory.reconciling import Compared, differences
+from peer_core.errors import BadInputError, BarrioError, CentralMisbehavedError, CentralUnreachableError
 from peer_core.library.ledger import Ledger
 from peer_core.library.types import Change
 from protos.agreed import MARK_BYTES
@@ -22,6 +22,7 @@ from protos.agreed import MARK_BYTES
 # Messages stay under 1 MiB: the sum of texts in a batch, and what each change costs beside them.
 MAX_BATCH_BYTES = 700_000
 CHANGE_BYTES = 80
+COMPARE_TRIES = 4
 log = logging.getLogger("barrio.directory")
 
 
@@ -236,7 +237,7 @@ class Publisher:
         session = self._begin_repair(standing)
         # First the number, then the entries: what changes in between is sent again by its own number.
         base = self._journal.last_sequence()
-        found = differences(self._ledger.entries(), self._central.compare, breathe)
+        found = differences(self._ledger.entries(), self._compare, breathe)
         log.info(
             "the central differs: %d new, %d changed, %d gone", len(found.new), len(found.changed), len(found.gone)
         )
@@ -266,6 +267,16 @@ class Publisher:
             self._move(standing, _Standing(_Aim.RECONCILE, mark=answer.mark), 0)
             raise CentralMisbehavedError("The central's record has changed; it is compared again.")
         return session
+
+    def _compare(self, first: int, last: int, digest: bytes) -> Compared:
+        """Patiently: what was compared before is not to be done again because the central is busy once."""
+        for _ in range(COMPARE_TRIES - 1):
+            try:
+                return self._central.compare(first, last, digest)
+            except CentralUnreachableError:
+                if self._stop.wait(self._pace()[1] * random.uniform(0.5, 1.5)):
+                    raise _Interrupted from None
+        return self._central.compare(first, last, digest)
 
     def _batches(self, rows: Sequence[int]) -> Iterator[list[Change]]:
         limit = self._pace()[0]

@@ -1,7 +1,9 @@
 """Comparing and repairing over gRPC: bounded answers, hostile ranges, what a call costs, marks over a restart."""
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -11,7 +13,7 @@ from central_kit import INDEX, SECONDS, Caller, Central, batch, change, content_
 from central.catalogue.sqlite import comparing
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.database import Database
-from central.domain import Range
+from central.domain import Comparison, Range
 from protos.agreed import MAX_KEY, entries_digest, entry_key, path_digest
 from protos.barrio.v1 import directory_pb2 as pb
 
@@ -112,3 +114,23 @@ def test_an_answer_is_bounded_and_cheap_and_the_next_goes_on(tmp_path: Path, mon
     assert worst < 0.5
     catalogue.close()
     database.close()
+
+
+def test_more_than_a_few_comparisons_at_a_time_are_put_off(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+    callers = [central.member() for _ in range(5)]
+    begun, go_on = threading.Barrier(5), threading.Event()
+    real = SqliteCatalogue.compare
+
+    def slow(self: SqliteCatalogue, member: int, span: Range) -> Comparison:
+        begun.wait(10)
+        go_on.wait(10)
+        return real(self, member, span)
+
+    monkeypatch.setattr(SqliteCatalogue, "compare", slow)
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(compare, caller) for caller in callers[:4]]
+        begun.wait(10)
+        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "try again"):
+            compare(callers[4])
+        go_on.set()
+        assert [future.result().same for future in running] == [False] * 4

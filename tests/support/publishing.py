@@ -46,6 +46,13 @@ def put_database(copy: Path | None, path: Path) -> None:
         shutil.copy(copy, path)
 
 
+def held_rows(connection: sqlite3.Connection, member: int) -> dict[str, bytes]:
+    """Content id by path (SHARE/FOLDERS/NAME) of all that the central's database holds of a member."""
+    names = dict(connection.execute("SELECT number, path FROM name").fetchall())
+    contents = dict(connection.execute("SELECT number, content_id FROM content").fetchall())
+    return {names[name]: contents[content] for name, content in Parts(connection, member).pairs()}
+
+
 class LocalCentral:
     """What the publisher calls, over a catalogue in this process. `faults`: what goes wrong with the next calls."""
 
@@ -122,10 +129,7 @@ class LocalCentral:
     def rows(self) -> dict[str, bytes]:
         """Content id by path of all that is held."""
         with self._lock:
-            read = self.database.read()
-            names = dict(read.execute("SELECT number, path FROM name").fetchall())
-            contents = dict(read.execute("SELECT number, content_id FROM content").fetchall())
-            return {names[name]: contents[content] for name, content in Parts(read, MEMBER).pairs()}
+            return held_rows(self.database.read(), MEMBER)
 
 
 class LocalIndex:

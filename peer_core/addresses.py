@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from peer_core.errors import BadInputError
 
 MAX_LENGTH = 256
+# Addresses for documentation (RFC 5737, RFC 3849): the way to them is the way to everywhere else.
+_ELSEWHERE = ("192.0.2.1", "2001:db8::1")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -57,10 +59,10 @@ def own_addresses(listen_host: str, port: int, towards: str) -> list[str]:
         return [url_of(listen_host, port)]
     if not ip.is_unspecified:
         return [url_of(listen_host, port)]
-    found = [*_route_sources(towards), *_host_name_addresses()]
+    found = [a for target in (towards, *_ELSEWHERE) for a in _route_sources(target)] + _host_name_addresses()
     usable = [a for a in dict.fromkeys(found) if ip.version == 6 or ":" not in a]
-    if any(not ipaddress.ip_address(a).is_loopback for a in usable[1:]):
-        usable = usable[:1] + [a for a in usable[1:] if not ipaddress.ip_address(a).is_loopback]
+    # Loopback last: it means another machine to everybody else.
+    usable.sort(key=lambda a: ipaddress.ip_address(a).is_loopback)
     return [url_of(a, port) for a in usable[:16]] or [url_of("127.0.0.1", port)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from peer_core import __version__
 from peer_core.addresses import format_host_port, own_addresses, parse_listen
 from peer_core.directory.directory import Directory
-from peer_core.errors import InUseError
+from peer_core.errors import BarrioError, InUseError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 from peer_core.library.browsing import Browsing
@@ -15,6 +15,7 @@ from peer_core.library.types import HeldFile
 from peer_core.meter import Meter
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import MAX_QUESTION, peer_api
+from peer_core.server.relay_slots import RelaySlots
 from peer_core.settings import Settings
 from peer_core.transfer.types import Holder, Located
 
@@ -31,15 +32,26 @@ class Online:
 
     def __init__(self, identity: Identity, settings: Settings, library: Library, sent: Meter) -> None:
         self.identity = identity
-        self.notice: InUseError | None = None
+        self._listens_elsewhere: InUseError | None = None
         self._library = library
         self._sent = sent
-        self._server = self._bind(settings)
+        self._settings = settings
+        self._relays = RelaySlots()
         self._revocations = Revocations(identity, self._cut_off)
-        host, port = self._server.address
-        advertised = settings.texts("advertise")
-        self.addresses = advertised or own_addresses(host, port, identity.membership.directory[0])
         self.directory = Directory(identity, self._revocations, library, self.addresses, settings.texts("neighbour"))
+        # Last: whatever fails before leaves no port open.
+        self._server = self._bind(settings)
+
+    def addresses(self) -> list[str]:
+        """Where others reach this peer now; a laptop moves."""
+        host, port = self._server.address
+        towards = self.identity.membership.directory[0]
+        return self._settings.texts("advertise") or own_addresses(host, port, towards)
+
+    @property
+    def notices(self) -> list[BarrioError]:
+        """What the person should know about being online."""
+        return [n for n in (self._listens_elsewhere, self._revocations.trouble) if n is not None]
 
     @property
     def listens_at(self) -> str:
@@ -69,8 +81,9 @@ class Online:
     def is_revoked(self, peer_id: str) -> bool:
         return self._revocations.is_revoked(peer_id)
 
-    def relay(self, sealed: bytes) -> bytes:
-        return self.directory.relay(sealed)
+    def relay(self, caller: str, sealed: bytes) -> bytes:
+        with self._relays.slot(caller):
+            return self.directory.relay(sealed)
 
     def held(self, content_id: bytes) -> HeldFile | None:
         return self._library.find(content_id)
@@ -97,7 +110,9 @@ class Online:
             if not settings.is_default("listen"):
                 raise
             server = self._server_at(host, 0)
-            self.notice = InUseError(f"{error.message} This time Barrio listens on port {server.address[1]}.")
+            self._listens_elsewhere = InUseError(
+                f"{error.message} This time Barrio listens on port {server.address[1]}."
+            )
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

@@ -39,6 +39,10 @@ CERTIFICATE_WARNING_SECONDS = 5 * 86_400.0
 log = logging.getLogger("barrio")
 
 
+class KeyInFileError(BarrioError):
+    title = "The key is protected by a file"
+
+
 class Peer:
     """One member's node. Also what the local API asks (the protocol `LocalPeer`)."""
 
@@ -171,7 +175,7 @@ class Peer:
             "shares": shares,
             "key_store": None,
             "data_dir": str(self.data_dir),
-            "notices": [{"title": n.title, "message": n.message} for n in self._notices()],
+            "notices": [{"code": n.code, "title": n.title, "message": n.message} for n in self._notices()],
         }
         if online is None:
             return status
@@ -182,7 +186,7 @@ class Peer:
             "peer_id": identity.peer_id,
             "name": identity.name,
             "network_name": identity.membership.network_name,
-            "addresses": online.addresses,
+            "addresses": online.addresses(),
             "central": {
                 "reachable": directory.presence.reachable,
                 "since": shapes.moment(since.timestamp()) if since else None,
@@ -288,8 +292,7 @@ class Peer:
         trouble = online.directory.presence.trouble
         if trouble is not None and not online.directory.presence.reachable:
             notices.append(trouble)
-        if online.notice is not None:
-            notices.append(online.notice)
+        notices += online.notices
         left = online.identity.seconds_left()
         if left < CERTIFICATE_WARNING_SECONDS:
             days = max(0, int(left // 86_400))
@@ -297,7 +300,12 @@ class Peer:
                 StorageError(f"This device's certificate ends in {days} days; reach the central before, to renew it.")
             )
         if online.identity.key_store is KeyStore.FILE:
-            notices.append(_KEY_IN_FILE)
+            notices.append(
+                KeyInFileError(
+                    "No keyring answered when this device joined, so its key's passphrase is in a file that only you "
+                    "can read."
+                )
+            )
         return notices
 
     def _download_folder(self) -> Path:
@@ -314,12 +322,3 @@ class Peer:
             self._library.adopt(path, manifest)
         except StorageError as error:
             log.warning("a finished download is not in the index yet: %s", error.message)
-
-
-class _KeyInFile(BarrioError):
-    title = "The key is protected by a file"
-
-
-_KEY_IN_FILE = _KeyInFile(
-    "No keyring answered when this device joined, so its key's passphrase is in a file that only you can read."
-)

@@ -7,9 +7,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("BARRIO_KEYRING", "off")
 os.environ.setdefault("QT_API", "pyside6")
+
+# Nothing in these tests is timed: the machine may be busy with something else.
+settings.register_profile("barrio", deadline=None)
+settings.load_profile("barrio")
 
 # Threads that a library keeps for the life of the process, and that no test can end.
 LASTING = ("pydevd", "asyncio_", "grpc", "Dummy", "QThread")

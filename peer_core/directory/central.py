@@ -87,9 +87,10 @@ class CentralClient:
             answer.compares,
         )
 
-    def heartbeat(self, revocations_number: int) -> tuple[Pace, RevocationList | None]:
-        """Raises NotRegisteredError when the lease is gone."""
-        answer = self._call("Heartbeat", pb.HeartbeatRequest(revocations_number=revocations_number))
+    def heartbeat(self, revocations_number: int, new_addresses: Sequence[str]) -> tuple[Pace, RevocationList | None]:
+        """`new_addresses`: only when they changed. Raises NotRegisteredError when the lease is gone."""
+        request = pb.HeartbeatRequest(revocations_number=revocations_number, addresses=new_addresses)
+        answer = self._call("Heartbeat", request)
         return _pace(answer.pace), _revocations(answer)
 
     def publish(

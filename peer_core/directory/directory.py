@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from peer_core.directory.central import CentralClient, Registration
@@ -44,7 +45,7 @@ class Directory:
         identity: Identity,
         revocations: Revocations,
         journal: Journal,
-        addresses: Sequence[str],
+        addresses: Callable[[], list[str]],
         preferred_neighbours: Sequence[str] = (),
     ) -> None:
         self.central = CentralClient(identity)
@@ -80,7 +81,8 @@ class Directory:
         """Says goodbye when the central is there, and ends all threads within a few seconds."""
         self.presence.stop_soon()
         if self.presence.reachable:
-            _quietly(self.central.leave)
+            with suppress(BarrioError):
+                self.central.leave()
         self._http.close()
         self.central.close()
         self.presence.stop()
@@ -135,10 +137,3 @@ class Directory:
     def _registered(self, held: Registration) -> None:
         self.publisher.registered(held)
         self.neighbours.look_now()
-
-
-def _quietly(call: Callable[[], None]) -> None:
-    try:
-        call()
-    except BarrioError:
-        return

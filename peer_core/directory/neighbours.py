@@ -1,33 +1,40 @@
 """The peers through which this one reaches the central: one primary, two substitutes. Owns its list and one thread.
 
-A question goes to the primary; when it fails or is slow, the next one is asked within the same request.
+A question goes to the primary; when it fails or is slow, the next one is asked within the same request, and at last
+the central itself; the first answer counts, and the others are given up.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from peer_core.directory.central import CentralClient
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.types import Neighbour, PeerRecord, Role, Via, ViaKind
-from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError, RevokedError
+from peer_core.errors import BarrioError, CentralUnreachableError, PeerMisbehavedError, PeerUnreachableError
+from peer_core.identity.connection import PeerConnection
+from peer_core.loops import Loop
 
 WANTED = 3
 CANDIDATES = 16
-# A neighbour slower than this gets company: the next one is asked too, and the first answer counts.
+# A neighbour slower than this gets company: the next one is asked too. The central itself is asked only when that much
+# longer nobody has answered, for it learns who asks.
 HEDGE_SECONDS = 0.6
+DIRECT_AFTER_SECONDS = 2.5
 RELAY_SECONDS = 6.0
 PROBE_SECONDS = 3.0
 AVOID_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 3.0
 MAX_ANSWER = 1 << 20
+RELAY_THREADS = 12
 log = logging.getLogger("barrio.directory")
 
 
 class Neighbours:
-    """`preferred`: peer ids to take first when the central names them."""
+    """`preferred`: peer ids to take first when the central names them. `period`: seconds between two looks."""
 
     def __init__(
         self,
@@ -42,85 +49,59 @@ class Neighbours:
         self._preferred = list(preferred)
         self._is_revoked = is_revoked
         self._period = period
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._keep, name="neighbours")
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="relay")
+        self._loop = Loop("neighbours", self._keep)
+        self._relays = ThreadPoolExecutor(max_workers=RELAY_THREADS, thread_name_prefix="relay")
+        # Apart, so that relays that hang cannot make all neighbours look silent.
+        self._probes = ThreadPoolExecutor(max_workers=WANTED, thread_name_prefix="probe")
         self._lock = threading.Lock()
-        # Guarded by _lock. The first of _known is the primary; _failed: peer id → monotonic time of the failure.
+        # Guarded by _lock. The first of _known is the primary. _silent: peers whose last probe failed; _unhelpful:
+        # peer id → monotonic time when it last failed to pass a question on. A good probe does not excuse that.
         self._known: list[PeerRecord] = []
-        self._failed: dict[str, float] = {}
+        self._silent: set[str] = set()
+        self._unhelpful: dict[str, float] = {}
 
     def start(self) -> None:
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """The connections must be closed before, so that nothing waits."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._loop.stop_soon()
+        self._relays.shutdown(wait=True, cancel_futures=True)
+        self._probes.shutdown(wait=True, cancel_futures=True)
+        self._loop.stop()
 
     def look_now(self) -> None:
-        self._wake.set()
+        self._loop.wake()
 
     def current(self) -> list[Neighbour]:
         with self._lock:
             return [
-                Neighbour(peer, Role.SUBSTITUTE if number else Role.PRIMARY, peer.peer_id not in self._failed)
+                Neighbour(peer, Role.SUBSTITUTE if number else Role.PRIMARY, self._is_good(peer))
                 for number, peer in enumerate(self._known)
             ]
 
     def ask(self, sealed: bytes) -> tuple[bytes, Via]:
         """The central's answer and how it came. Raises CentralUnreachableError, RevokedError."""
-        known = self._usable(set())
-        answer = self._race(known, sealed)
-        if answer is None:
-            self._find_more()
-            answer = self._race(self._usable({peer.peer_id for peer in known}), sealed)
-        if answer is not None:
-            return answer
-        self._wake.set()
-        return self._central.query(sealed), Via(ViaKind.DIRECT)
+        try:
+            known = self._usable(set())
+            if not known:
+                self._find_more()
+                known = self._usable(set())
+            return _Race(self, known).run(sealed)
+        except (RuntimeError, CancelledError) as error:  # the pools are shut down
+            raise CentralUnreachableError("This peer is stopping.") from error
 
     def _usable(self, asked: set[str]) -> list[PeerRecord]:
         with self._lock:
             known = [p for p in self._known if p.peer_id not in asked and not self._is_revoked(p.peer_id)]
-            return sorted(known, key=lambda p: p.peer_id in self._failed)
+            return sorted(known, key=lambda p: not self._is_good(p))
 
-    def _race(self, candidates: list[PeerRecord], sealed: bytes) -> tuple[bytes, Via] | None:
-        """Asks one after the other, the next one when the last fails or is slow; the first answer counts."""
-        queue = list(candidates)
-        running: dict[Future[bytes], PeerRecord] = {}
-        slow: list[PeerRecord] = []
-        while queue or running:
-            if queue:
-                peer = queue.pop(0)
-                running[self._pool.submit(self._relay, peer, sealed)] = peer
-            done, _ = wait(running, HEDGE_SECONDS if queue else RELAY_SECONDS, FIRST_COMPLETED)
-            if not done:
-                slow.extend(p for p in running.values() if p not in slow)
-                if not queue:
-                    break
-            for future in done:
-                peer = running.pop(future)
-                try:
-                    answer = future.result()
-                except BarrioError as error:
-                    log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
-                    self._fail(peer)
-                    continue
-                for late in slow:
-                    if late is not peer:
-                        self._fail(late)
-                self._promote(peer)
-                return answer, Via(ViaKind.NEIGHBOUR, peer)
-        for peer in slow:
-            self._fail(peer)
-        return None
+    def _is_good(self, peer: PeerRecord) -> bool:
+        """The caller holds the lock."""
+        return peer.peer_id not in self._silent and peer.peer_id not in self._unhelpful
 
-    def _relay(self, peer: PeerRecord, sealed: bytes) -> bytes:
+    def relay(self, peer: PeerRecord, sealed: bytes, started: Callable[[PeerConnection], None]) -> bytes:
+        """Raises PeerUnreachableError, PeerMisbehavedError."""
         status, _, body = self._http.request(
             peer.peer_id,
             peer.addresses,
@@ -131,49 +112,53 @@ class Neighbours:
             RELAY_SECONDS,
             MAX_ANSWER,
             peer.name,
+            started,
         )
         if status == 200:
             return body
-        if status in (502, 503, 504):
+        if status in (429, 502, 503, 504):
             raise PeerUnreachableError(f"{peer.name} does not reach the central either.")
         raise PeerMisbehavedError(f"{peer.name} did not pass the question on (status {status}).")
 
-    def _fail(self, peer: PeerRecord) -> None:
+    def failed(self, peer: PeerRecord) -> None:
         with self._lock:
-            self._failed[peer.peer_id] = time.monotonic()
-        self._wake.set()
+            self._unhelpful[peer.peer_id] = time.monotonic()
+        self._loop.wake()
 
-    def _promote(self, peer: PeerRecord) -> None:
-        """Whoever answered is reachable, and stays or becomes the primary."""
+    def answered(self, peer: PeerRecord) -> None:
+        """It stays or becomes the primary."""
         with self._lock:
-            self._failed.pop(peer.peer_id, None)
+            self._unhelpful.pop(peer.peer_id, None)
+            self._silent.discard(peer.peer_id)
             if peer in self._known:
                 self._known.remove(peer)
                 self._known.insert(0, peer)
 
-    def _keep(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                self._probe_all()
-                self._find_more()
-            except RuntimeError:  # the pool shuts down: stopping
-                return
-            enough = sum(n.reachable for n in self.current()) >= WANTED
-            self._wake.wait(self._period() if enough else min(LOOK_AGAIN_SECONDS, self._period()))
+    def submit(self, call: Callable[[], bytes]) -> Future[bytes]:
+        return self._relays.submit(call)
+
+    def ask_central(self, sealed: bytes) -> bytes:
+        return self._central.query(sealed)
+
+    def _keep(self) -> float:
+        """One look after the neighbours; returns the seconds until the next."""
+        try:
+            self._probe_all()
+            self._find_more()
+        except (RuntimeError, CancelledError):
+            if not self._loop.stopping:
+                raise
+        enough = sum(n.reachable for n in self.current()) >= WANTED
+        return self._period() if enough else min(LOOK_AGAIN_SECONDS, self._period())
 
     def _probe_all(self) -> None:
         with self._lock:
             peers = list(self._known)
-        probes = {self._pool.submit(self._probe, peer): peer for peer in peers}
+        probes = {self._probes.submit(self._probe, peer): peer for peer in peers}
         wait(probes, PROBE_SECONDS + 1)
-        for future, peer in probes.items():
-            answers = future.done() and not future.cancelled() and future.result()
-            with self._lock:
-                if answers:
-                    self._failed.pop(peer.peer_id, None)
-                else:
-                    self._failed.setdefault(peer.peer_id, time.monotonic())
+        silent = {p.peer_id for future, p in probes.items() if not (future.done() and future.result())}
+        with self._lock:
+            self._silent = silent
 
     def _probe(self, peer: PeerRecord) -> bool:
         try:
@@ -183,23 +168,17 @@ class Neighbours:
         return status == 200
 
     def _find_more(self) -> None:
-        """Fills the list up from the central when it is short or has silent peers."""
+        """Fills the list up from the central when it is short or has peers that do not help."""
         now = time.monotonic()
         with self._lock:
-            self._failed = {
-                peer_id: since
-                for peer_id, since in self._failed.items()
-                if now - since < AVOID_SECONDS or any(p.peer_id == peer_id for p in self._known)
-            }
-            good = [p for p in self._known if p.peer_id not in self._failed and not self._is_revoked(p.peer_id)]
-            silent = list(self._failed)
+            self._unhelpful = {p: t for p, t in self._unhelpful.items() if now - t < AVOID_SECONDS}
+            good = [p for p in self._known if self._is_good(p) and not self._is_revoked(p.peer_id)]
+            avoided = [*self._silent, *self._unhelpful]
         if len(good) >= WANTED:
             return
         count = CANDIDATES if self._preferred else WANTED - len(good)
         try:
-            more = self._central.neighbours(count, [*silent, *(p.peer_id for p in good)])
-        except RevokedError:
-            more = []
+            more = self._central.neighbours(count, [*avoided, *(p.peer_id for p in good)])
         except BarrioError:
             return
         more.sort(key=lambda p: p.peer_id not in self._preferred)
@@ -211,3 +190,84 @@ class Neighbours:
             if self._preferred:
                 known.sort(key=lambda p: p.peer_id not in self._preferred)
             self._known = known
+            self._silent &= {p.peer_id for p in known}
+
+
+class _Race:
+    """One question on its way: the neighbours one after the other, the central last, the first answer counts."""
+
+    def __init__(self, neighbours: Neighbours, known: list[PeerRecord]) -> None:
+        self._neighbours = neighbours
+        self._queue: list[PeerRecord | None] = [*known, None]
+        self._running: dict[Future[bytes], PeerRecord | None] = {}
+        self._slow: list[PeerRecord] = []
+        self._lock = threading.Lock()
+        # Guarded by _lock: what to abort when another one has answered.
+        self._connections: list[tuple[PeerRecord, PeerConnection]] = []
+        self._over = False
+
+    def run(self, sealed: bytes) -> tuple[bytes, Via]:
+        """Raises the central's error when nobody answers."""
+        failure: BarrioError = CentralUnreachableError("The central does not answer; it is tried again by itself.")
+        try:
+            while self._queue or self._running:
+                if self._queue:
+                    self._ask(self._queue.pop(0), sealed)
+                done, late = wait(self._running, self._patience(), FIRST_COMPLETED)
+                if not done:
+                    self._slow += [p for p in map(self._running.get, late) if p is not None and p not in self._slow]
+                for future in done:
+                    peer = self._running.pop(future)
+                    try:
+                        answer = future.result()
+                    except BarrioError as error:
+                        if peer is None:
+                            failure = error
+                        else:
+                            log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
+                            self._neighbours.failed(peer)
+                        continue
+                    return answer, self._won(peer)
+            raise failure
+        finally:
+            self._give_up()
+
+    def _patience(self) -> float | None:
+        """Seconds until the next one is asked beside those that have not answered."""
+        if not self._queue:
+            return None
+        return DIRECT_AFTER_SECONDS if self._queue[0] is None else HEDGE_SECONDS
+
+    def _ask(self, peer: PeerRecord | None, sealed: bytes) -> None:
+        if peer is None:
+            future = self._neighbours.submit(lambda: self._neighbours.ask_central(sealed))
+        else:
+            started = partial(self._started, peer)
+            future = self._neighbours.submit(lambda: self._neighbours.relay(peer, sealed, started))
+        self._running[future] = peer
+
+    def _won(self, peer: PeerRecord | None) -> Via:
+        for late in self._slow:
+            if late is not peer:
+                self._neighbours.failed(late)
+        if peer is None:
+            return Via(ViaKind.DIRECT)
+        self._neighbours.answered(peer)
+        return Via(ViaKind.NEIGHBOUR, peer)
+
+    def _started(self, peer: PeerRecord, connection: PeerConnection) -> None:
+        with self._lock:
+            self._connections.append((peer, connection))
+            over = self._over
+        if over:
+            connection.abort()
+
+    def _give_up(self) -> None:
+        """Lets those go that have not answered; a connection that has is in use by others by now."""
+        with self._lock:
+            self._over = True
+            connections = list(self._connections)
+        late = [peer for future, peer in self._running.items() if not future.cancel()]
+        for peer, connection in connections:
+            if peer in late:
+                connection.abort()

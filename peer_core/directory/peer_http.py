@@ -1,34 +1,16 @@
-"""Small requests to other peers over kept connections: relay, probe. Any thread; answers are bounded."""
+"""Small requests to other peers over kept connections: relay, probe. Any thread; size and time are bounded."""
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http.client import HTTPException
+from collections.abc import Callable, Mapping, Sequence
 
 from peer_core.errors import PeerUnreachableError
-from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, open_connection, read_bounded
+from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
 from peer_core.identity.store import Identity
 
 CONNECT_SECONDS = 4.0
 IDLE_SECONDS = 50.0
 MAX_IDLE_PER_PEER = 2
-
-
-@contextmanager
-def _within(connection: PeerConnection, seconds: float | None) -> Iterator[None]:
-    """Breaks the connection under the block when it takes longer."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, connection.abort)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 class PeerHttp:
@@ -53,28 +35,34 @@ class PeerHttp:
         timeout: float = 8.0,
         max_bytes: int = 1 << 20,
         name: str = "",
-        total_seconds: float | None = None,
+        started: Callable[[PeerConnection], None] = lambda connection: None,
     ) -> tuple[int, dict[str, str], bytes]:
-        """(status, headers with lower-case names, body). Raises PeerUnreachableError, PeerMisbehavedError.
+        """(status, headers with lower-case names, body), within `timeout` seconds in all.
 
-        `timeout`: seconds for each step; `total_seconds`: for the answer as a whole, against one that drips.
+        `started` gets the connection, so that another thread can abort it. Raises PeerUnreachableError,
+        PeerMisbehavedError.
         """
         who = name or f"The peer {peer_id[:8]}…"
+        deadline = time.monotonic() + timeout
         sent = {"User-Agent": USER_AGENT, **(headers or {})}
         kept = self._take(peer_id)
         if kept is not None:
-            kept.sock.settimeout(timeout)
+            started(kept)
             try:
-                with converted(who), _within(kept, total_seconds):
-                    return self._exchange(peer_id, kept, method, path, body, sent, max_bytes, who)
+                return self._exchange(peer_id, kept, method, path, body, sent, max_bytes, deadline)
             except PeerUnreachableError:
-                # The other side may have closed a kept connection; a fresh one tells.
-                if self._closed:
+                # The other side may have closed a kept connection: then nothing was answered, and a fresh one tells.
+                if self._closed or kept.answering or time.monotonic() > deadline:
                     raise
-        fresh = open_connection(self._identity, peer_id, who, addresses, min(CONNECT_SECONDS, timeout), timeout)
+        fresh = PeerConnection(self._identity, peer_id, who, addresses, timeout)
         self._start(fresh)
-        with converted(who), _within(fresh, total_seconds):
-            return self._exchange(peer_id, fresh, method, path, body, sent, max_bytes, who)
+        started(fresh)
+        try:
+            fresh.open(min(CONNECT_SECONDS, timeout))
+        except BaseException:
+            self._finish(peer_id, fresh, keep=False)
+            raise
+        return self._exchange(peer_id, fresh, method, path, body, sent, max_bytes, deadline)
 
     def close(self) -> None:
         with self._lock:
@@ -96,31 +84,30 @@ class PeerHttp:
         body: bytes | None,
         headers: Mapping[str, str],
         max_bytes: int,
-        who: str,
+        deadline: float,
     ) -> tuple[int, dict[str, str], bytes]:
         keep = False
+        connection.deadline = deadline
         try:
-            connection.request(method, path, body, dict(headers))
-            with connection.getresponse() as response:
-                data = read_bounded(response, max_bytes, who)
-                keep = not response.will_close
-                return response.status, {k.lower(): v for k, v in response.getheaders()}, data
-        except (OSError, HTTPException) as error:
-            if self._closed:
-                raise PeerUnreachableError("This peer is stopping.") from error
-            raise
+            with converted(connection.who):
+                connection.request(method, path, body, dict(headers))
+                with connection.getresponse() as response:
+                    data = read_bounded(response, max_bytes, connection.who)
+                    keep = not response.will_close
+                    return response.status, {k.lower(): v for k, v in response.getheaders()}, data
         finally:
             self._finish(peer_id, connection, keep)
 
     def _take(self, peer_id: str) -> PeerConnection | None:
         with self._lock:
-            entries = self._idle.get(peer_id, [])
-            while entries:
-                since, connection = entries.pop()
-                if time.monotonic() - since < IDLE_SECONDS and connection.sock is not None:
-                    self._busy.add(connection)
-                    return connection
-                connection.close()
+            entries = self._idle.get(peer_id)
+            if not entries:
+                return None
+            since, connection = entries.pop()
+            self._busy.add(connection)
+        if time.monotonic() - since < IDLE_SECONDS:
+            return connection
+        self._finish(peer_id, connection, keep=False)
         return None
 
     def _start(self, connection: PeerConnection) -> None:
@@ -128,14 +115,20 @@ class PeerHttp:
             if not self._closed:
                 self._busy.add(connection)
                 return
-        connection.close()
         raise PeerUnreachableError("This peer is stopping.")
 
     def _finish(self, peer_id: str, connection: PeerConnection, keep: bool) -> None:
+        old = []
+        now = time.monotonic()
         with self._lock:
             self._busy.discard(connection)
-            entries = self._idle.setdefault(peer_id, [])
-            if keep and not self._closed and len(entries) < MAX_IDLE_PER_PEER:
-                entries.append((time.monotonic(), connection))
-                return
-        connection.close()
+            keep = keep and not self._closed and len(self._idle.get(peer_id, ())) < MAX_IDLE_PER_PEER
+            if keep:
+                self._idle.setdefault(peer_id, []).append((now, connection))
+            for key, entries in list(self._idle.items()):
+                old += [c for since, c in entries if now - since >= IDLE_SECONDS]
+                self._idle[key] = [e for e in entries if now - e[0] < IDLE_SECONDS]
+                if not self._idle[key]:
+                    del self._idle[key]
+        for connection_ in old if keep else [*old, connection]:
+            connection_.close()

@@ -5,8 +5,7 @@ It never gives up: whatever fails is tried again at the central's pace, with jit
 
 import logging
 import random
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from peer_core import __version__
@@ -16,6 +15,7 @@ from peer_core.errors import BarrioError, CentralUnreachableError, NotRegistered
 from peer_core.identity import enrolment
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
+from peer_core.loops import Loop
 
 FIRST_PACE = Pace(heartbeat_seconds=30.0, lease_seconds=75.0, publish_batch=1000, retry_seconds=2.0)
 RENEW_BELOW_SECONDS = 10 * 86_400.0
@@ -25,25 +25,28 @@ log = logging.getLogger("barrio.directory")
 
 
 class Presence:
-    """`on_registered` gets what the central says that it holds; `journal` gives (index id, last sequence)."""
+    """`addresses` are looked up at each beat, since a laptop moves; `journal` gives (index id, last sequence).
+
+    `on_registered` gets what the central says that it holds.
+    """
 
     def __init__(
         self,
         identity: Identity,
         central: CentralClient,
         revocations: Revocations,
-        addresses: Sequence[str],
+        addresses: Callable[[], list[str]],
         journal: Callable[[], tuple[bytes, int]],
         on_registered: Callable[[Registration], None],
     ) -> None:
         self._identity = identity
         self._central = central
         self._revocations = revocations
-        self._addresses = list(addresses)
+        self._addresses = addresses
+        self._told_addresses: list[str] = []
         self._journal = journal
         self._on_registered = on_registered
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="presence")
+        self._loop = Loop("presence", self._step)
         self._registered = False
         self._beats_to_renewal = 0
         # Written by the thread alone, read by any.
@@ -53,21 +56,15 @@ class Presence:
         self.trouble: BarrioError | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self._loop.start()
 
     def stop_soon(self) -> None:
         """No registration or heartbeat begins any more."""
-        self._stop.set()
+        self._loop.stop_soon()
 
     def stop(self) -> None:
         """Waits for the thread; quick once the channel is closed."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._stop.wait(self._step())
+        self._loop.stop()
 
     def _step(self) -> float:
         """One registration or heartbeat; returns the seconds until the next."""
@@ -92,14 +89,18 @@ class Presence:
 
     def _register(self) -> None:
         index_id, last_sequence = self._journal()
-        answer = self._central.register(self._addresses, __version__, index_id, last_sequence)
+        addresses = self._addresses()
+        answer = self._central.register(addresses, __version__, index_id, last_sequence)
         self.pace = answer.pace
+        self._registered, self._told_addresses = True, addresses
         self._take(answer.revocations)
-        self._registered = True
         self._on_registered(answer)
 
     def _beat(self) -> None:
-        self.pace, revocations = self._central.heartbeat(self._revocations.number)
+        addresses = self._addresses()
+        new = addresses if addresses != self._told_addresses else []
+        self.pace, revocations = self._central.heartbeat(self._revocations.number, new)
+        self._told_addresses = addresses
         self._take(revocations)
 
     def _take(self, revocations: RevocationList | None) -> None:

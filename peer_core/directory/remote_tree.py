@@ -22,7 +22,6 @@ MAX_SHARES = 1000
 MAX_NAME = 1024
 MAX_PATH = 5000
 PAGE = 1000
-STEP_SECONDS = 8.0
 ANSWER_SECONDS = 12.0
 ALL_SECONDS = 25.0
 # Dates beyond the year 9999 are no dates.
@@ -90,10 +89,9 @@ class RemoteTree:
             peer.addresses,
             "GET",
             target,
-            timeout=STEP_SECONDS,
+            timeout=ANSWER_SECONDS,
             max_bytes=MAX_ANSWER,
             name=peer.name,
-            total_seconds=ANSWER_SECONDS,
         )
         if status == 404:
             raise NotFoundError(f"{peer.name} shares nothing of that name now; look at the folder around it.")

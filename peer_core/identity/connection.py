@@ -1,7 +1,13 @@
-"""An HTTPS connection to one peer, proven by its certificate: the one way in which a peer calls another."""
+"""An HTTPS connection to one peer, proven by its certificate: the one way in which a peer calls another.
+
+One thread uses it; any thread may `abort` it, at every moment from before it connects until after it is closed.
+"""
 
 import contextlib
+import errno
 import http.client
+import io
+import selectors
 import socket
 import ssl
 import time
@@ -13,32 +19,160 @@ from peer_core.identity.store import Identity
 from protos.agreed import peer_host_name
 
 USER_AGENT = "Barrio"
+LOOK_SECONDS = 0.1
+_CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
 
 class PeerConnection(http.client.HTTPConnection):
-    """Connects to `address` and accepts nobody but `peer_id` there; counts nothing, retries nothing."""
+    """Accepts nobody but `peer_id` at any of `addresses`; retries nothing.
 
-    def __init__(self, identity: Identity, peer_id: str, address: str, timeout: float) -> None:
-        host, port = parse_url(address)
-        super().__init__(host, port, timeout=timeout)
+    `timeout`: seconds without a byte. `deadline` (monotonic, None: none) bounds everything until it is set anew.
+    """
+
+    def __init__(self, identity: Identity, peer_id: str, name: str, addresses: Sequence[str], timeout: float) -> None:
+        super().__init__("peer.invalid", 443, timeout=timeout)
+        self.who = name
+        self.deadline: float | None = None
         self._identity = identity
         self._server_name = peer_host_name(peer_id)
+        self._addresses = list(addresses)
+        self._quiet_seconds = timeout
+        self._aborted = False
+        self._bytes_in = 0
+        self._bytes_before = 0
+        self.response_class = self._response  # type: ignore[assignment]  # called like the class that it makes
+
+    def open(self, seconds: float) -> None:
+        """Connects to the first address that answers, within `seconds` in all. Raises PeerUnreachableError or
+        PeerMisbehavedError."""
+        end = time.monotonic() + seconds
+        failure: BarrioError = PeerUnreachableError(f"{self.who} has told no address.")
+        for number, address in enumerate(self._addresses):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            # Each address gets its part of the time, so that a silent first one does not use up all.
+            part = left / (len(self._addresses) - number)
+            try:
+                with converted(self.who):
+                    host, port = parse_url(address)
+                    self.host, self.port = host, port
+                    self.sock = self._connected(host, port, time.monotonic() + part)
+                return
+            except BarrioError as error:
+                failure = error
+                self.close()
+                if self._aborted:
+                    break
+        raise failure
+
+    @property
+    def answering(self) -> bool:
+        """Something of an answer to the last request has come in."""
+        return self._bytes_in > self._bytes_before
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        self._bytes_before = self._bytes_in
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
 
     def connect(self) -> None:
-        super().connect()
-        try:
-            self.sock = self._identity.client_context().wrap_socket(self.sock, server_hostname=self._server_name)
-        except BaseException:
-            self.close()
-            raise
+        """http.client would connect by itself again; here a lost connection is an error."""
+        raise http.client.NotConnected
 
     def abort(self) -> None:
-        """Wakes a thread that waits on this connection; the connection is of no use afterwards. Any thread."""
+        """Wakes the thread that uses the connection; it is of no use afterwards. Any thread."""
+        self._aborted = True
         sock = self.sock
         if sock is not None:
             # Not SSLSocket.shutdown: that takes the TLS object away from under the thread that reads.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _connected(self, host: str, port: int, end: float) -> ssl.SSLSocket:
+        sock = self._tcp(host, port, end)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sock = sock
+            self._check_abort()
+            sock.settimeout(max(0.05, end - time.monotonic()))
+            tls = self._identity.client_context().wrap_socket(
+                sock, server_hostname=self._server_name, do_handshake_on_connect=False
+            )
+            self.sock = sock = tls
+            self._check_abort()
+            tls.do_handshake()
+            tls.settimeout(self._quiet_seconds)
+        except BaseException:
+            sock.close()
+            raise
+        return tls
+
+    def _tcp(self, host: str, port: int, end: float) -> socket.socket:
+        """A connected socket; looks for an abort now and then, since no system lets a connect be woken portably."""
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            result = sock.connect_ex(where)
+            if result not in (0, *_CONNECTING):
+                raise OSError(result, errno.errorcode.get(result, "cannot connect"))
+            with selectors.DefaultSelector() as selector:
+                selector.register(sock, selectors.EVENT_WRITE)
+                while not selector.select(LOOK_SECONDS):
+                    self._check_abort()
+                    if time.monotonic() > end:
+                        raise TimeoutError
+            result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if result:
+                # The constructor picks the subclass, such as ConnectionRefusedError.
+                raise OSError(result, "cannot connect")
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _check_abort(self) -> None:
+        if self._aborted:
+            raise PeerUnreachableError(f"The call to {self.who} was given up.")
+
+    def _response(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
+    ) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_Reading(self, sock), debuglevel, method)  # type: ignore[arg-type]
+
+    def read_into(self, sock: socket.socket, view: memoryview) -> int:
+        """One read, within the deadline."""
+        if self.deadline is not None:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            sock.settimeout(min(self._quiet_seconds, left))
+        count = sock.recv_into(view)
+        self._bytes_in += count
+        return count
+
+
+class _Reading:
+    """What HTTPResponse takes for a socket: it asks for a file and reads that."""
+
+    def __init__(self, connection: PeerConnection, sock: socket.socket) -> None:
+        self._connection = connection
+        self._sock = sock
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Raw(self._connection, self._sock), 1 << 16)
+
+
+class _Raw(io.RawIOBase):
+    def __init__(self, connection: PeerConnection, sock: socket.socket) -> None:
+        self._connection = connection
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is what it gets
+        return self._connection.read_into(self._sock, buffer)
 
 
 @contextlib.contextmanager
@@ -53,7 +187,8 @@ def converted(who: str) -> Iterator[None]:
     except TimeoutError as error:
         raise PeerUnreachableError(f"{who} did not answer in time.") from error
     except http.client.HTTPException as error:
-        if isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected):
+        gone = http.client.IncompleteRead | http.client.RemoteDisconnected | http.client.NotConnected
+        if isinstance(error, gone):
             raise PeerUnreachableError(f"{who} hung up in the middle.") from error
         raise PeerMisbehavedError(f"{who} answered something that is not HTTP.") from error
     except (OSError, ValueError) as error:
@@ -66,29 +201,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return error.reason or "TLS failed"
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def open_connection(
-    identity: Identity, peer_id: str, name: str, addresses: Sequence[str], connect_seconds: float, timeout: float
-) -> PeerConnection:
-    """Connects to the first address that answers. Raises PeerUnreachableError or PeerMisbehavedError."""
-    failure: BarrioError = PeerUnreachableError(f"{name} has told no address.")
-    deadline = time.monotonic() + connect_seconds * 3
-    for address in addresses:
-        connection = None
-        try:
-            with converted(name):
-                connection = PeerConnection(identity, peer_id, address, min(connect_seconds, timeout))
-                connection.connect()
-                connection.sock.settimeout(timeout)
-            return connection
-        except BarrioError as error:
-            if connection is not None:
-                connection.close()
-            failure = error
-        if time.monotonic() > deadline:
-            break
-    raise failure
 
 
 def read_bounded(response: http.client.HTTPResponse, limit: int, who: str) -> bytes:

@@ -116,11 +116,10 @@ def share(value: Share) -> dict[str, Any]:
 
 
 def transfer(value: Transfer) -> dict[str, Any]:
-    content = encode_id(value.content_id)
     return {
         "id": value.id,
-        "content_id": content,
-        "name": value.path.name if value.name else content[:16],
+        "content_id": encode_id(value.content_id),
+        "name": value.path.name,
         "path": str(value.path),
         "folder": str(value.folder),
         "size": value.size,

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from peer_core.content import Manifest, piece_hash
 from peer_core.errors import StorageError
 from peer_core.safe_names import inside, numbered, shorten
 from peer_core.transfer.part_file import storage_error
@@ -54,20 +56,40 @@ def _size(count: int) -> str:
     return f"{value:.1f} TiB"
 
 
-def give_name(part: Path, folder: Path, name: str) -> Path:
-    """Gives the whole file its safe name, without ever replacing another file. Raises StorageError."""
+def free_names(folder: Path, name: str) -> Iterator[Path]:
+    """`film.mkv`, `film (2).mkv` …: those that nothing has in the folder now. Raises StorageError after 10,000."""
     wanted = inside(folder, name)
     for number in range(1, MAX_NUMBER):
-        target = numbered(wanted, number)
-        try:
-            _rename_new(part, target)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise storage_error(target, error) from error
-        _sync_folder(folder)
-        return target
+        path = numbered(wanted, number)
+        if not os.path.lexists(path):
+            yield path
     raise StorageError(f"{folder} holds too many files named {wanted.name}; take some away and resume.")
+
+
+def give_name(part: Path, path: Path) -> bool:
+    """Gives the whole file its name; False when something has it by now. Never replaces. Raises StorageError."""
+    try:
+        _rename_new(part, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise storage_error(path, error) from error
+    _sync_folder(path.parent)
+    return True
+
+
+def is_whole(path: Path, manifest: Manifest) -> bool:
+    """Reads a file and proves it piece by piece; False also when it cannot be read or is a link."""
+    try:
+        if path.is_symlink() or path.stat().st_size != manifest.size:
+            return False
+        with path.open("rb") as file:
+            for piece in range(manifest.count):
+                if piece_hash(file.read(manifest.span(piece)[1])) != manifest.hash_of(piece):
+                    return False
+    except OSError:
+        return False
+    return True
 
 
 def _rename_new(part: Path, target: Path) -> None:

@@ -95,12 +95,6 @@ class Picker:
     def complete(self) -> bool:
         return self._present.full
 
-    def can_all_come(self) -> bool:
-        """False when a missing piece is at none of the sources."""
-        if any(s.has is None for s in self._sources.values()):
-            return True
-        return all(p in self._present or any(self._has(s, p) for s in self._sources.values()) for p in self._all())
-
     def _all(self) -> range:
         return range(self._lowest, self._count)
 

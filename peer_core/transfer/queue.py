@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 
 from peer_core.errors import (
@@ -24,11 +25,29 @@ from peer_core.safe_names import inside, safe_name
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Locator, SourceReport, SourceState, Transfer, TransferState, Wanted
+from peer_core.transfer.types import (
+    Adopter,
+    Locator,
+    SourceReport,
+    SourceState,
+    Transfer,
+    TransferState,
+    Trouble,
+    Wanted,
+)
 
 MAX_RUNNING = 4
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+STOP_SECONDS = 3.0
 log = logging.getLogger("barrio.transfer")
+
+
+class Wish(Enum):
+    """What a job's record shall become once the job has ended, if it is not done by then."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    KEEP = "cancel, but keep the partial file"
 
 
 class Transfers:
@@ -48,7 +67,7 @@ class Transfers:
         self._jobs: dict[str, tuple[Job, threading.Thread]] = {}
         self._retry_at: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
-        self._wanted_state: dict[str, TransferState] = {}
+        self._wishes: dict[str, Wish] = {}
         self._around: Surroundings | None = None
         self._stopping = False
 
@@ -116,10 +135,12 @@ class Transfers:
             # They keep the order of the tree: the time of creation is what the queue goes by.
             now = time.time()
             for number, file in enumerate(files):
-                key = (file.content_id, places[file.parts], safe_name(file.name))
+                place, name = places[file.parts], safe_name(file.name)
+                key = (file.content_id, place, name)
                 record = new.get(key) or known.get(key)
                 if record is None or _is_lost(record):
-                    record = new[key] = Record(secrets.token_hex(6), *key[:1], key[2], key[1], now + number * 1e-6)
+                    record = Record(secrets.token_hex(6), file.content_id, name, place, now + number * 1e-6)
+                    new[key] = record
                 elif not record.state.active and record.state is not TransferState.DONE:
                     self._take_up(record)
                 found.append(record)
@@ -144,14 +165,13 @@ class Transfers:
             record = self._record(transfer_id)
             if record.state in (TransferState.DONE, TransferState.FAILED):
                 raise ConflictError("This transfer has ended; there is nothing to pause.")
-            self._wanted_state[transfer_id] = TransferState.PAUSED
-        self._end_job(transfer_id)
-        with self._condition:
-            self._wanted_state.pop(transfer_id, None)
-            if record.state.active:
-                record.state, record.trouble = TransferState.PAUSED, None
-                self._store.save(record)
-            return self._snapshot(record)
+            if transfer_id not in self._jobs:
+                if record.state.active:
+                    record.state, record.trouble = TransferState.PAUSED, None
+                    self._store.save(record)
+                return record.snapshot()
+            self._stop_job(transfer_id, Wish.PAUSE)
+            return replace(self._snapshot(record), state=record.state if self._rests(record) else TransferState.PAUSED)
 
     def resume(self, transfer_id: str) -> Transfer:
         """Queues a paused, waiting or failed one again; holders that were caught lying get another chance."""
@@ -159,22 +179,22 @@ class Transfers:
             record = self._record(transfer_id)
             if record.state is TransferState.DONE:
                 raise ConflictError("This transfer is done already.")
+            if self._wishes.get(transfer_id) is Wish.PAUSE:
+                # Its job has not ended yet; when it does, it is queued again.
+                del self._wishes[transfer_id]
             return self._take_up(record)
 
     def cancel(self, transfer_id: str, keep: bool = False) -> None:
-        """Takes a transfer off the list, and its partial file away unless `keep`. Raises NotFoundError."""
+        """Takes a transfer off the list, and its partial file away unless `keep`.
+
+        Raises NotFoundError, StorageError.
+        """
         with self._condition:
             record = self._record(transfer_id)
-            self._wanted_state[transfer_id] = TransferState.PAUSED
-        self._end_job(transfer_id)
-        with self._condition:
-            self._wanted_state.pop(transfer_id, None)
-            self._records.pop(transfer_id, None)
-            self._retry_at.pop(transfer_id, None)
-            self._store.delete(record)
-        if record.part is not None and record.state is not TransferState.DONE and not keep:
-            with suppress(OSError):
-                record.part.unlink(missing_ok=True)
+            if transfer_id in self._jobs:
+                self._stop_job(transfer_id, Wish.KEEP if keep else Wish.CANCEL)
+            else:
+                self._remove(record, keep)
 
     def _take_up(self, record: Record) -> Transfer:
         """Queues a resting transfer; the caller holds the condition."""
@@ -197,12 +217,24 @@ class Transfers:
         running = self._jobs.get(record.id)
         return running[0].snapshot() if running else record.snapshot()
 
-    def _end_job(self, transfer_id: str) -> None:
-        with self._condition:
-            running = self._jobs.get(transfer_id)
-        if running is not None:
-            running[0].stop()
-            running[1].join()
+    def _stop_job(self, transfer_id: str, wish: Wish) -> None:
+        """Stops a running job, and waits a while for its end: a job that asks the directory may take longer, and gets
+        its wish then. The caller holds the condition."""
+        self._wishes[transfer_id] = wish
+        self._jobs[transfer_id][0].stop()
+        self._condition.wait_for(lambda: transfer_id not in self._jobs, STOP_SECONDS)
+
+    def _rests(self, record: Record) -> bool:
+        return record.id not in self._jobs
+
+    def _remove(self, record: Record, keep: bool) -> None:
+        """The caller holds the condition. Nothing is lost should the disk not take it."""
+        self._store.delete(record)
+        self._records.pop(record.id, None)
+        self._retry_at.pop(record.id, None)
+        if record.part is not None and record.state is not TransferState.DONE and not keep:
+            with suppress(OSError):
+                record.part.unlink(missing_ok=True)
 
     def _promised(self, record: Record) -> int:
         """Bytes that the other running downloads into the same folder still need."""
@@ -222,7 +254,6 @@ class Transfers:
                     if (
                         record.state.active
                         and record.id not in self._jobs
-                        and record.id not in self._wanted_state
                         and self._retry_at.get(record.id, 0.0) <= now
                     ):
                         self._start_job(record)
@@ -231,7 +262,7 @@ class Transfers:
 
     def _start_job(self, record: Record) -> None:
         assert self._around is not None
-        job = Job(record, self._around, self._store.save)
+        job = Job(record, self._around)
         thread = threading.Thread(target=self._run, args=(job,), name="download")
         self._jobs[record.id] = (job, thread)
         thread.start()
@@ -239,34 +270,47 @@ class Transfers:
     def _run(self, job: Job) -> None:
         record = job.record
         before = record.bytes_done
-        try:
-            job.run()
-            state, trouble = TransferState.DONE, None
-        except Stopped:
-            state, trouble = TransferState.QUEUED, None
-        except (NetworkError, NoSourceError, CentralMisbehavedError) as error:
-            state, trouble = TransferState.WAITING, trouble_of(error)
-        except StorageError as error:
-            state, trouble = TransferState.PAUSED, trouble_of(error)
-        except BarrioError as error:
-            state, trouble = TransferState.FAILED, trouble_of(error)
-        except Exception:
-            log.exception("a download failed by a mistake in the program")
-            state = TransferState.FAILED
-            trouble = trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
+        state, trouble = self._outcome(job)
         with self._condition:
             self._jobs.pop(record.id, None)
-            record.state, record.trouble = self._wanted_state.get(record.id, state), trouble
-            if state is TransferState.DONE:
-                record.state, record.finished = state, time.time()
+            wish = self._wishes.pop(record.id, None)
+            record.state, record.trouble = state, trouble
+            if wish is Wish.PAUSE and state.active:
+                record.state, record.trouble = TransferState.PAUSED, None
             if state is TransferState.WAITING:
                 attempt = 0 if record.bytes_done > before else self._attempts.get(record.id, -1) + 1
                 self._attempts[record.id] = attempt
                 delay = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
                 self._retry_at[record.id] = time.monotonic() + delay
-            with suppress(StorageError):
-                self._store.save(record)
+            try:
+                if wish in (Wish.CANCEL, Wish.KEEP) and state is not TransferState.DONE:
+                    self._remove(record, keep=wish is Wish.KEEP)
+                else:
+                    self._store.save(record)
+            except StorageError as error:
+                log.warning("the state of a transfer could not be kept: %s", error.message)
             self._condition.notify_all()
+
+    @staticmethod
+    def _outcome(job: Job) -> tuple[TransferState, Trouble | None]:
+        """Runs the job to its end, and says what its record becomes."""
+        try:
+            job.run()
+        except Stopped:
+            return TransferState.QUEUED, None
+        except (NetworkError, NoSourceError, CentralMisbehavedError) as error:
+            return TransferState.WAITING, trouble_of(error)
+        except StorageError as error:
+            return TransferState.PAUSED, trouble_of(error)
+        except BarrioError as error:
+            return TransferState.FAILED, trouble_of(error)
+        except Exception:
+            if job.stopping:
+                # What it used was taken away under it; it goes on at the next start.
+                return TransferState.QUEUED, None
+            log.exception("a download failed by a mistake in the program")
+            return TransferState.FAILED, trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
+        return TransferState.DONE, None
 
 
 def _pardoned(source: SourceReport) -> SourceReport:

@@ -7,6 +7,7 @@ from typing import Any
 
 from peer_core.errors import BarrioError, Fault
 from peer_core.transfer.types import SourceReport, SourceState, Transfer, TransferState, Trouble
+from protos.agreed import encode_id
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Record:
             content_id=self.content_id,
             name=self.name,
             folder=self.folder,
-            path=self.path or self.folder / self.name,
+            path=self.path or self.folder / (self.name or encode_id(self.content_id)[:16]),
             state=self.state,
             size=self.size,
             pieces=self.pieces,

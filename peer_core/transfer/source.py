@@ -9,10 +9,11 @@ import threading
 import time
 from typing import Protocol
 
-from peer_core.content import MAX_MANIFEST_BYTES, MAX_SIZE, Manifest, piece_hash
+from peer_core.content import Manifest, piece_hash
 from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
-from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, open_connection, read_bounded
+from peer_core.identity.connection import USER_AGENT, PeerConnection, converted
 from peer_core.identity.store import Identity
+from peer_core.transfer.answers import GoneError, check_status
 from peer_core.transfer.picker import Run
 from peer_core.transfer.types import Holder, SourceReport, SourceState
 from protos.agreed import encode_id
@@ -45,10 +46,6 @@ class Work(Protocol):
         """The source does no more; the error says why."""
 
 
-class GoneError(PeerUnreachableError):
-    """The holder answers, but no longer has the content."""
-
-
 class Source:
     """`start`, then `stop` and `join`. The counters are written by its thread alone and read by any."""
 
@@ -58,11 +55,14 @@ class Source:
         self.state = SourceState.CONNECTING
         self.pieces = 0
         self.bytes = 0
+        self.received = 0
         self.rate = 0.0
+        self.gone = False
+        self.run_started_at = 0.0
+        self.run_bytes_left = 0
         self.failures = 0
         self.reason: str | None = None
         self.ended_at = 0.0
-        self.moved_at = time.monotonic()
         self._identity = identity
         self._content = encode_id(content_id)
         self._work = work
@@ -92,6 +92,17 @@ class Source:
     def alive(self) -> bool:
         return self.state in (SourceState.CONNECTING, SourceState.ACTIVE, SourceState.IDLE)
 
+    def carry_over(self, old: "Source") -> None:
+        """Goes on counting where an earlier source for the same holder ended."""
+        self.pieces, self.bytes, self.received = old.pieces, old.bytes, old.received
+        self.failures = old.failures
+
+    def seconds_to_finish(self, now: float) -> float:
+        """How long the run under way will take at this pace; 0 without one, or when it just began."""
+        if self.state is not SourceState.ACTIVE or now - self.run_started_at < 1.0:
+            return 0.0
+        return self.run_bytes_left / self.rate if self.rate > 1 else float("inf")
+
     def report(self) -> SourceReport:
         rate = self.rate if self.alive else 0.0
         return SourceReport(
@@ -106,11 +117,15 @@ class Source:
                 if error is None or self._stopping.is_set():
                     break
                 self.failures += 1
-                passing = isinstance(error, PeerUnreachableError) and not isinstance(error, GoneError)
+                self.gone = isinstance(error, GoneError)
+                passing = isinstance(error, PeerUnreachableError) and not self.gone
                 if passing and self.failures < MAX_FAILURES and not self._stopping.wait(RETRY_SECONDS * self.failures):
                     error = None
         except BarrioError as unexpected:
             error = unexpected
+        except Exception:
+            log.exception("a source failed by a mistake in the program")
+            error = PeerUnreachableError("Barrio made a mistake; its log says more.")
         finally:
             self._close()
             self._settle(error)
@@ -135,12 +150,16 @@ class Source:
                 run = self._work.take(self.key)
                 if run is None:
                     return None
+                self.run_bytes_left = sum(
+                    self._work.manifest.span(p)[1] for p in range(run.first, run.first + run.count)
+                )
+                self.run_started_at = time.monotonic()
                 self.state = SourceState.ACTIVE
-                self.moved_at = time.monotonic()
                 try:
                     self._fetch(run, buffer)
                 finally:
                     self._work.give_back(self.key, run)
+                # It works again: the count tells how long to wait after the next failure.
                 self.failures = 0
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             return error
@@ -151,11 +170,11 @@ class Source:
     def _open(self) -> None:
         self.state = SourceState.CONNECTING
         holder = self.holder
-        self._connection = open_connection(
-            self._identity, holder.peer_id, holder.name, holder.addresses, CONNECT_SECONDS, STALL_SECONDS
-        )
+        # Known before it connects, so that `stop` can wake it at every moment.
+        self._connection = PeerConnection(self._identity, holder.peer_id, holder.name, holder.addresses, STALL_SECONDS)
         if self._stopping.is_set():
             raise PeerUnreachableError("The download stops.")
+        self._connection.open(CONNECT_SECONDS)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -171,9 +190,12 @@ class Source:
         length = last_start + last_length - start
         headers = {"Range": f"bytes={start}-{start + length - 1}", "User-Agent": USER_AGENT}
         with converted(self.holder.name):
+            connection.deadline = time.monotonic() + STALL_SECONDS
             connection.request("GET", f"/v1/contents/{self._content}", headers=headers)
             with connection.getresponse() as response:
                 self._check(response, start, length)
+                # A body takes as long as it takes; the download helps out a slow one.
+                connection.deadline = None
                 for piece in range(run.first, run.first + run.count):
                     self._receive(response, piece, buffer[: manifest.span(piece)[1]])
 
@@ -199,7 +221,8 @@ class Source:
             if not count:
                 raise http.client.IncompleteRead(b"")
             got += count
-            self.moved_at = time.monotonic()
+            self.received += count
+            self.run_bytes_left -= count
             self._work.received(count)
         if piece_hash(view) != self._work.manifest.hash_of(piece):
             if self._stopping.is_set():
@@ -208,36 +231,3 @@ class Source:
         self._work.accept(self.key, piece, view)
         self.pieces += 1
         self.bytes += len(view)
-
-
-def check_status(response: http.client.HTTPResponse, who: str) -> None:
-    """Raises for a holder that refuses, is busy, or no longer has the content."""
-    match response.status:
-        case 404 | 410:
-            raise GoneError(f"{who} no longer has this file.")
-        case 401 | 403:
-            raise GoneError(f"{who} does not give this file to you.")
-        case 429 | 502 | 503 | 504:
-            raise PeerUnreachableError(f"{who} is busy.")
-
-
-def fetch_manifest(identity: Identity, holder: Holder, content_id: bytes) -> Manifest:
-    """Raises PeerUnreachableError, PeerMisbehavedError (also when it is not the content's manifest)."""
-    connection = open_connection(
-        identity, holder.peer_id, holder.name, holder.addresses, CONNECT_SECONDS, STALL_SECONDS
-    )
-    try:
-        with converted(holder.name):
-            headers = {"User-Agent": USER_AGENT}
-            connection.request("GET", f"/v1/contents/{encode_id(content_id)}/manifest", headers=headers)
-            with connection.getresponse() as response:
-                check_status(response, holder.name)
-                if response.status != 200:
-                    raise PeerMisbehavedError(f"{holder.name} answered with status {response.status}.")
-                data = read_bounded(response, MAX_MANIFEST_BYTES, holder.name)
-    finally:
-        connection.close()
-    manifest = Manifest.from_bytes(data, content_id)
-    if manifest.size > MAX_SIZE:
-        raise PeerMisbehavedError("The manifest has impossible sizes; another holder is asked.")
-    return manifest

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from trust import Authority
 
-from peer_core.errors import BadInputError, CentralUnreachableError, PeerMisbehavedError, StorageError
+from peer_core.errors import (
+    BadInputError,
+    CentralUnreachableError,
+    PeerMisbehavedError,
+    PeerUnreachableError,
+    StorageError,
+)
 from peer_core.identity import enrolment, key_store
-from peer_core.identity.connection import converted, open_connection
+from peer_core.identity.connection import PeerConnection, converted
 from peer_core.identity.key_store import KeyStore
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -144,8 +151,9 @@ def test_only_the_peer_that_was_meant_is_talked_to(tmp_path: Path, who: str) -> 
         meant.replace_certificate(authority.sign(meant.private_key(), -1))
     context = server.server_context()
     address, thread, listener = tls_server(context)
+    connection = PeerConnection(me, meant.peer_id, "meant", [address], 3)
     with pytest.raises(PeerMisbehavedError, match="somebody else"):
-        open_connection(me, meant.peer_id, "meant", [address], 3, 3)
+        connection.open(3)
     thread.join()
     listener.close()
 
@@ -172,3 +180,45 @@ def test_invites_that_lead_nowhere_are_told(tmp_path: Path, invite: str, error: 
         enrolment.join(tmp_path, invite, "me")
     assert str(caught.value).endswith(".")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def silent() -> Iterator[list[str]]:
+    """Addresses that never answer: one swallows what wants to connect, one takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_server(("127.0.0.1", 0)) as mute:
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        yield [f"https://127.0.0.1:{s.getsockname()[1]}" for s in (full, mute)]
+        for sock in waiting:
+            sock.close()
+
+
+def test_silent_addresses_cost_their_part_of_the_time_alone(tmp_path: Path, silent: list[str]) -> None:
+    authority = Authority()
+    me, other = authority.identity(tmp_path / "me", "me"), authority.identity(tmp_path / "other", "other")
+    started = time.monotonic()
+    with pytest.raises(PeerUnreachableError):
+        PeerConnection(me, other.peer_id, "other", silent * 2, 30).open(1.0)
+    assert 0.8 < time.monotonic() - started < 1.6
+    address, thread, listener = tls_server(other.server_context())
+    connection = PeerConnection(me, other.peer_id, "other", [silent[0], address], 30)
+    connection.open(2.0)
+    connection.close()
+    thread.join()
+    listener.close()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_connection_is_given_up_while_it_is_being_made(tmp_path: Path, silent: list[str], which: int) -> None:
+    authority = Authority()
+    me, other = authority.identity(tmp_path / "me", "me"), authority.identity(tmp_path / "other", "other")
+    connection = PeerConnection(me, other.peer_id, "other", [silent[which]], 30)
+    stopper = threading.Timer(0.3, connection.abort)
+    stopper.start()
+    started = time.monotonic()
+    with pytest.raises(PeerUnreachableError):
+        connection.open(20)
+    assert time.monotonic() - started < 2
+    stopper.join()

@@ -51,7 +51,7 @@ class HonestHolder:
     def is_revoked(self, peer_id: str) -> bool:
         return False
 
-    def relay(self, sealed: bytes) -> bytes:
+    def relay(self, caller: str, sealed: bytes) -> bytes:
         raise AssertionError("a holder in this test relays nothing")
 
     def held(self, content_id: bytes) -> HeldFile | None:

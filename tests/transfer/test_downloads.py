@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from holders import Exchange, HonestHolder, HostileHolder, manifest_of, wait_unt
 from trust import Authority
 
 from peer_core.content import Manifest
-from peer_core.errors import NoSourceError
+from peer_core.errors import NoSourceError, StorageError
+from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Holder, Located, SourceState, Transfer, TransferState
@@ -30,6 +32,7 @@ class Bench:
         self.me = self.authority.identity(root / "me", "me")
         self.holders: list[Holder] = []
         self.received = 0
+        self.located_name = "from the central.bin"
         self.adopted: list[tuple[Path, Manifest]] = []
         self._lock = threading.Lock()
         self._close: list[Callable[[], None]] = []
@@ -64,7 +67,7 @@ class Bench:
     def _locate(self, content_id: bytes) -> Located:
         if not self.holders:
             raise NoSourceError("Nobody is online.")
-        return Located(0, "from the central.bin", tuple(self.holders))
+        return Located(0, self.located_name, tuple(self.holders))
 
     def download(self, data: bytes, seconds: float = 30) -> Transfer:
         """Until the transfer rests: done, failed, paused or waiting."""
@@ -169,7 +172,7 @@ def endless_headers(x: Exchange) -> None:
 
 
 def not_http(x: Exchange) -> None:
-    x.send(os.urandom(500))
+    x.send(b"SSH-2.0-OpenSSH_9.2\r\n" + os.urandom(500))
     x.stall()
 
 
@@ -320,6 +323,63 @@ def cut_manifest(x: Exchange) -> None:
     raise ConnectionResetError
 
 
+def drips_the_manifest(x: Exchange) -> None:
+    raw = manifest_of(x.data).to_bytes()
+    x.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(raw)}\r\n\r\n".encode())
+    x.drip(raw, 1.0)
+
+
+def test_a_dripped_manifest_is_overtaken_and_pause_returns_at_once(bench: Bench) -> None:
+    data = os.urandom(3 * MIB)
+    bench.hostile(data, wrong_bytes, drips_the_manifest)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "file.bin")
+    wait_until(lambda: transfers.get(added.id).state is TransferState.LOCATING)
+    time.sleep(0.3)
+    started = time.monotonic()
+    assert transfers.pause(added.id).state is TransferState.PAUSED
+    assert time.monotonic() - started < 1.5
+    bench.honest(data)
+    transfers.resume(added.id)
+    started = time.monotonic()
+    done = bench.rested(added.id)
+    assert done.state is TransferState.DONE, done.trouble
+    assert time.monotonic() - started < 5
+
+
+def crawls(x: Exchange) -> None:
+    """About 60 KB a second: it moves all the time."""
+    x.head(len(x.honest_bytes))
+    for start in range(0, len(x.honest_bytes), 6000):
+        if x.stopping.wait(0.1):
+            return
+        x.send(x.honest_bytes[start : start + 6000])
+
+
+def test_a_slow_holder_does_not_keep_the_last_pieces(bench: Bench) -> None:
+    data = os.urandom(20 * MIB)
+    bench.hostile(data, crawls)
+    bench.honest(data)
+    started = time.monotonic()
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert time.monotonic() - started < 15
+
+
+def test_a_holder_that_sleeps_delays_nothing(bench: Bench) -> None:
+    data = os.urandom(3 * MIB)
+    asleep = bench.authority.identity(bench.root / "asleep", "asleep")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"https://127.0.0.1:{mute.getsockname()[1]}"
+        bench.holders.append(Holder(asleep.peer_id, "asleep", (address, address)))
+        bench.honest(data)
+        started = time.monotonic()
+        done = bench.download(data)
+        assert done.state is TransferState.DONE, done.trouble
+        assert time.monotonic() - started < 4
+
+
 @pytest.mark.parametrize("manifest", [another_manifest, huge_manifest, cut_manifest])
 def test_a_false_manifest_is_refused_and_the_next_holder_asked(bench: Bench, manifest: Script) -> None:
     data = os.urandom(3 * MIB)
@@ -458,3 +518,73 @@ def test_too_little_room_pauses_with_a_sentence(bench: Bench, monkeypatch: pytes
     assert bench.transfers is not None
     bench.transfers.resume(paused.id)
     assert bench.rested(paused.id).state is TransferState.DONE
+
+
+@pytest.mark.parametrize("moment", ["before the link", "after the link", "after the part is gone"])
+def test_a_program_killed_while_it_names_the_file_finishes_without_asking_anybody(bench: Bench, moment: str) -> None:
+    data = os.urandom(3 * MIB)
+    bench.honest(data)
+    transfers = bench.start()
+    paused = transfers.add(manifest_of(data).content_id, "file.bin")
+    done = bench.rested(paused.id)
+    bench.stop()
+    # What the disk holds at that moment: the row says running, the manifest and the record of pieces are there.
+    store = TransferStore(bench.root / "transfers.sqlite", bench.root / "transfers")
+    (record,) = store.all()
+    assert record.part is not None
+    record.state, record.finished = TransferState.RUNNING, None
+    store.save(record)
+    store.save_manifest(record, manifest_of(data))
+    part_file = PartFile(record.part, store.bits_path(record), manifest_of(data))
+    for piece in range(3):
+        part_file.write(piece, memoryview(data)[piece * MIB : (piece + 1) * MIB])
+    part_file.close()
+    store.close()
+    done.path.unlink()
+    if moment == "after the link":
+        done.path.hardlink_to(record.part)
+    elif moment == "after the part is gone":
+        record.part.rename(done.path)
+    bench.holders.clear()
+    received = bench.received
+    bench.start()
+    again = bench.rested(paused.id)
+    assert again.state is TransferState.DONE, again.trouble
+    assert again.path == done.path
+    assert again.path.read_bytes() == data
+    assert [p.name for p in again.folder.iterdir()] == ["file.bin"]
+    assert bench.received == received
+
+
+def test_a_hostile_name_from_the_central_never_shows_a_path_outside(bench: Bench) -> None:
+    data = os.urandom(100)
+    waiting = bench.start().add(manifest_of(data).content_id)
+    bench.located_name = "/etc/passwd"
+    bench.honest(data)
+    seen = set()
+
+    def look() -> bool:
+        assert bench.transfers is not None
+        now = bench.transfers.get(waiting.id)
+        seen.add(now.path.parent)
+        return now.state is TransferState.DONE
+
+    wait_until(look)
+    assert seen == {bench.root / "downloads"}
+
+
+def test_a_full_disk_at_cancel_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(MIB)
+    waiting = bench.download(data)
+    assert bench.transfers is not None
+
+    def full(self: TransferStore, record: object) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TransferStore, "delete", full)
+        with pytest.raises(StorageError):
+            bench.transfers.cancel(waiting.id)
+    assert [t.id for t in bench.transfers.all()] == [waiting.id]
+    bench.transfers.cancel(waiting.id)
+    assert bench.transfers.all() == []

@@ -1,0 +1,26 @@
+"""`barrio`: the desktop."""
+
+import logging
+import multiprocessing
+import os
+import sys
+
+from desktop.arguments import parse
+
+
+def main() -> int:
+    multiprocessing.freeze_support()
+    options = parse(sys.argv[1:])
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if sys.platform.startswith("linux") and not shown:
+        print("barrio: there is no display; use barrio-peer, or set DISPLAY", file=sys.stderr)
+        return 1
+    # Qt only now, so that --help and wrong usage answer at once.
+    from desktop.app import start
+
+    return start(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""What the local API says, as immutable values (docs/local-api.md), and the one error of talking to it. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ACTIVE = frozenset({"queued", "locating", "running", "waiting"})
+ENDED = frozenset({"done", "failed"})
+
+
+class ApiError(Exception):
+    """`title` names the trouble, `detail` says what to do, `code` is stable for programs."""
+
+    def __init__(self, title: str, detail: str, code: str, status: int = 0) -> None:
+        super().__init__(f"{title}: {detail}")
+        self.title = title
+        self.detail = detail
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Problem:
+    title: str
+    detail: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    peer_id: str
+    name: str
+    role: str
+    reachable: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """`pending`: files that wait to be hashed or published. Rates are bytes a second."""
+
+    peer_id: str | None
+    name: str
+    version: str
+    joined: bool
+    network_name: str
+    addresses: tuple[str, ...]
+    central_reachable: bool
+    central_since: datetime | None
+    central_address: str
+    neighbours: tuple[Neighbour, ...]
+    through_neighbour: int
+    direct: int
+    relayed: int
+    sent: int
+    received: int
+    rate_sent: float
+    rate_received: float
+    files: int
+    bytes: int
+    pending: int
+    key_store: str | None
+    data_dir: str
+    notices: tuple[Problem, ...]
+
+    @property
+    def primary(self) -> Neighbour | None:
+        """The neighbour that answers now."""
+        reachable = [n for n in self.neighbours if n.reachable]
+        return next((n for n in reachable if n.role == "primary"), reachable[0] if reachable else None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One content that somebody shares."""
+
+    content_id: str
+    name: str
+    path: str
+    size: int
+    kind: str
+    holders: int
+    names: tuple[str, ...]
+    have: bool
+    modified: datetime | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name."""
+
+    rows: tuple[Row, ...]
+    next_cursor: str | None
+    via: str
+    via_name: str
+
+
+@dataclass(frozen=True)
+class Share:
+    name: str
+    path: str
+    state: str
+    files: int
+    bytes: int
+    pending: int
+    files_done: int | None
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    problems: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one holder gave to one transfer."""
+
+    peer_id: str
+    name: str
+    state: str
+    pieces: int
+    bytes: int
+    rate: float
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Transfer:
+    id: str
+    content_id: str
+    name: str
+    path: str
+    folder: str
+    size: int | None
+    pieces: int
+    pieces_done: int
+    bytes_done: int
+    state: str
+    rate: float
+    eta_seconds: float | None
+    error: Problem | None
+    created: datetime | None
+    finished: datetime | None
+    sources: tuple[Source, ...] = field(default=())
+
+    @property
+    def fraction(self) -> float:
+        """Between 0 and 1."""
+        if self.state == "done":
+            return 1.0
+        return self.bytes_done / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    key: str
+    type: str
+    value: Any
+    default: Any
+    help: str
+    applies: str
+    locked: bool
+    environment: str
+
+
+def _time(text: Any) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def status_from(data: dict[str, Any]) -> Status:
+    central, queries, moved = data["central"], data["queries"], data["bytes"]
+    rates, shares = data.get("rates") or {}, data["shares"]
+    return Status(
+        peer_id=data.get("peer_id"),
+        name=data.get("name") or "",
+        version=data.get("version") or "",
+        joined=bool(data["joined"]),
+        network_name=data.get("network_name") or "",
+        addresses=tuple(data.get("addresses") or ()),
+        central_reachable=bool(central["reachable"]),
+        central_since=_time(central.get("since")),
+        central_address=central.get("address") or "",
+        neighbours=tuple(
+            Neighbour(n["peer_id"], n.get("name") or "", n["role"], bool(n["reachable"])) for n in data["neighbours"]
+        ),
+        through_neighbour=queries["through_neighbour"],
+        direct=queries["direct"],
+        relayed=data.get("relayed") or 0,
+        sent=moved["sent"],
+        received=moved["received"],
+        rate_sent=rates.get("sent") or 0,
+        rate_received=rates.get("received") or 0,
+        files=shares["files"],
+        bytes=shares["bytes"],
+        pending=shares["pending"],
+        key_store=data.get("key_store"),
+        data_dir=data.get("data_dir") or "",
+        notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
+    )
+
+
+def row_from(data: dict[str, Any]) -> Row:
+    return Row(
+        content_id=data["content_id"],
+        name=data["name"],
+        path=data.get("path") or "",
+        size=data["size"],
+        kind=data["kind"],
+        holders=data["holders"],
+        names=tuple(data.get("names") or ()),
+        have=bool(data.get("have")),
+        modified=_time(data.get("modified")),
+    )
+
+
+def answer_from(data: dict[str, Any]) -> Answer:
+    via = data["via"]
+    rows = tuple(row_from(row) for row in data["rows"])
+    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "")
+
+
+def share_from(data: dict[str, Any]) -> Share:
+    progress = data.get("progress") or {}
+    return Share(
+        name=data["name"],
+        path=data["path"],
+        state=data["state"],
+        files=data["files"],
+        bytes=data["bytes"],
+        pending=data.get("pending") or 0,
+        files_done=progress.get("files_done"),
+        files_total=progress.get("files_total") or 0,
+        bytes_done=progress.get("bytes_done") or 0,
+        bytes_total=progress.get("bytes_total") or 0,
+        problems=tuple((p["path"], p["reason"]) for p in data.get("problems") or ()),
+    )
+
+
+def transfer_from(data: dict[str, Any]) -> Transfer:
+    error = data.get("error")
+    return Transfer(
+        id=str(data["id"]),
+        content_id=data["content_id"],
+        name=data["name"],
+        path=data.get("path") or "",
+        folder=data.get("folder") or "",
+        size=data.get("size"),
+        pieces=data.get("pieces") or 0,
+        pieces_done=data.get("pieces_done") or 0,
+        bytes_done=data.get("bytes_done") or 0,
+        state=data["state"],
+        rate=data.get("rate") or 0,
+        eta_seconds=data.get("eta_seconds"),
+        error=Problem(error["title"], error["detail"], error.get("code") or "") if error else None,
+        created=_time(data.get("created")),
+        finished=_time(data.get("finished")),
+        sources=tuple(
+            Source(
+                peer_id=s["peer_id"],
+                name=s.get("name") or "",
+                state=s["state"],
+                pieces=s["pieces"],
+                bytes=s["bytes"],
+                rate=s.get("rate") or 0,
+                failures=s.get("failures") or 0,
+                reason=s.get("reason") or "",
+            )
+            for s in data.get("sources") or ()
+        ),
+    )
+
+
+def setting_from(data: dict[str, Any]) -> Setting:
+    return Setting(
+        key=data["key"],
+        type=data["type"],
+        value=data["value"],
+        default=data["default"],
+        help=data["help"],
+        applies=data["applies"],
+        locked=bool(data["locked"]),
+        environment=data.get("environment") or "",
+    )

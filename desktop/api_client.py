@@ -1,0 +1,114 @@
+"""The window's only way to its peer: the local API over HTTP. Runs in the window's event loop; never blocks."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+
+from desktop.api import (
+    Answer,
+    ApiError,
+    Setting,
+    Share,
+    Status,
+    Transfer,
+    answer_from,
+    setting_from,
+    share_from,
+    status_from,
+    transfer_from,
+)
+
+PAGE = 100
+T = TypeVar("T")
+
+
+class ApiClient:
+    """One client of one peer. Every method raises ApiError, and nothing else, when the peer says no or nothing."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(30, connect=5),
+            trust_env=False,  # a proxy of the environment must never see what goes to the local peer
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def status(self) -> Status:
+        return await self._call("GET", "/v1/status", status_from)
+
+    async def join(self, invite: str, name: str) -> Status:
+        body = {"invite": invite, **({"name": name} if name else {})}
+        return await self._call("POST", "/v1/join", status_from, json=body)
+
+    async def search(
+        self, words: str, kind: str = "", min_size: int | None = None, max_size: int | None = None, cursor: str = ""
+    ) -> Answer:
+        wanted = {"q": words, "kind": kind, "min_size": min_size, "max_size": max_size, "cursor": cursor}
+        params = {k: v for k, v in wanted.items() if v not in ("", None)}
+        return await self._call("GET", "/v1/search", answer_from, params={**params, "limit": PAGE})
+
+    async def shares(self) -> tuple[Share, ...]:
+        return await self._call("GET", "/v1/shares", lambda data: tuple(map(share_from, data["shares"])))
+
+    async def add_share(self, path: str) -> Share:
+        return await self._call("POST", "/v1/shares", share_from, json={"path": path})
+
+    async def remove_share(self, name: str) -> None:
+        await self._call("DELETE", "/v1/shares", _nothing, params={"name": name})
+
+    async def rescan(self, name: str | None = None) -> None:
+        await self._call("POST", "/v1/rescan", _nothing, json={"name": name} if name else {})
+
+    async def transfers(self) -> tuple[Transfer, ...]:
+        return await self._call("GET", "/v1/transfers", lambda data: tuple(map(transfer_from, data["transfers"])))
+
+    async def download(self, content_id: str, name: str, output: str | None = None) -> Transfer:
+        body = {"content_id": content_id, "name": name, **({"output": output} if output else {})}
+        return await self._call("POST", "/v1/transfers", transfer_from, json=body)
+
+    async def set_transfer_state(self, transfer_id: str, state: str) -> Transfer:
+        return await self._call("PATCH", f"/v1/transfers/{transfer_id}", transfer_from, json={"state": state})
+
+    async def remove_transfer(self, transfer_id: str) -> None:
+        await self._call("DELETE", f"/v1/transfers/{transfer_id}", _nothing)
+
+    async def settings(self) -> tuple[Setting, ...]:
+        return await self._call("GET", "/v1/settings", _settings)
+
+    async def change_settings(self, changes: dict[str, Any]) -> tuple[Setting, ...]:
+        return await self._call("PATCH", "/v1/settings", _settings, json=changes)
+
+    async def _call(self, method: str, path: str, parse: Callable[[Any], T], **options: Any) -> T:
+        try:
+            response = await self._http.request(method, path, **options)
+            if not response.is_success:
+                raise _refused(response)
+            return parse(response.json() if response.content else {})
+        except httpx.TimeoutException as error:
+            raise ApiError("Barrio's peer takes too long", "Try again in a moment.", "timeout") from error
+        except httpx.HTTPError as error:
+            raise ApiError("Barrio's peer does not answer", "Close Barrio and open it again.", "unreachable") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            detail = "Check the address: another program seems to answer there."
+            raise ApiError("The peer's answer makes no sense", detail, "bad-answer") from error
+
+
+def _nothing(data: Any) -> None:
+    return None
+
+
+def _settings(data: Any) -> tuple[Setting, ...]:
+    return tuple(map(setting_from, data["settings"]))
+
+
+def _refused(response: httpx.Response) -> ApiError:
+    try:
+        problem = response.json()
+        return ApiError(str(problem["title"]), str(problem["detail"]), str(problem["code"]), response.status_code)
+    except (ValueError, KeyError, TypeError):
+        reason = f"HTTP {response.status_code} {response.reason_phrase}"
+        return ApiError("The peer refused", reason, f"http-{response.status_code}", response.status_code)

@@ -1,0 +1,1 @@
+"""Tables of what the local API says, brought up to date by differences."""

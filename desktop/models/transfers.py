@@ -1,0 +1,101 @@
+"""Transfers and their sources as tables. Qt's thread only."""
+
+from datetime import datetime
+
+from PySide6.QtCore import QObject
+
+from desktop.api import Source, Transfer
+from desktop.models.rows import Column, RowModel
+from desktop.plain import as_tooltip, plain
+from desktop.words import Words
+
+_STATE_RANK = {"running": 0, "locating": 1, "queued": 2, "waiting": 3, "paused": 4, "failed": 5, "done": 6}
+_SHOWN_NAMES = 3
+
+
+class TransfersModel(RowModel[Transfer]):
+    """Newest first, as the peer lists them."""
+
+    def __init__(self, words: Words, parent: QObject | None = None) -> None:
+        self._words = words
+        columns: tuple[Column[Transfer], ...] = (
+            Column("name", words("column.name"), _name, lambda t: _name(t).casefold(), tooltip=_name_tooltip),
+            Column("progress", words("column.progress"), self.progress_text, lambda t: t.fraction),
+            Column("state", words("column.state"), self.state_text, lambda t: _STATE_RANK.get(t.state, 9)),
+            Column("rate", words("column.rate"), self._rate, lambda t: t.rate, right=True),
+            Column("left", words("column.left"), self._left, lambda t: t.eta_seconds or 0, right=True),
+            Column("actions", "", lambda t: ""),
+        )
+        super().__init__(columns, lambda t: t.id, parent)
+
+    def progress_text(self, transfer: Transfer) -> str:
+        words = self._words
+        if transfer.size is None:
+            return words("transfer.size-unknown")
+        if transfer.state == "done":
+            return words("transfer.done", size=words.size(transfer.size))
+        return words(
+            "transfer.progress",
+            percent=words.percent(transfer.bytes_done, transfer.size),
+            done=words.size(transfer.bytes_done),
+            size=words.size(transfer.size),
+        )
+
+    def state_text(self, transfer: Transfer) -> str:
+        return self._words(f"state.{transfer.state}")
+
+    def from_text(self, transfer: Transfer) -> str:
+        """Whom it comes or came from, or what it waits for."""
+        words = self._words
+        if transfer.error is not None:
+            return plain(words.problem(transfer.error.code, transfer.error.title, transfer.error.detail)[0])
+        used = [s for s in transfer.sources if s.pieces > 0 or s.state == "active"]
+        if not used:
+            return words(f"transfer.hint.{transfer.state}") if words.has(f"transfer.hint.{transfer.state}") else ""
+        names = ", ".join(plain(s.name) or s.peer_id[:8] for s in used[:_SHOWN_NAMES])
+        more = len(used) - _SHOWN_NAMES
+        return words("transfer.from-more", names=names, count=more) if more > 0 else words("transfer.from", names=names)
+
+    def _rate(self, transfer: Transfer) -> str:
+        return self._words.rate(transfer.rate) if transfer.state == "running" else ""
+
+    def _left(self, transfer: Transfer) -> str:
+        if transfer.state == "running" and transfer.eta_seconds is not None:
+            return self._words.duration(transfer.eta_seconds)
+        return self._words.moment(_when(transfer)) if transfer.state in ("done", "failed") else ""
+
+
+class SourcesModel(RowModel[Source]):
+    """The receipt of one transfer: who gave how much."""
+
+    def __init__(self, words: Words, parent: QObject | None = None) -> None:
+        columns: tuple[Column[Source], ...] = (
+            Column("person", words("column.person"), _source_name, lambda s: _source_name(s).casefold()),
+            Column(
+                "state",
+                words("column.state"),
+                lambda s: words(f"source.{s.state}"),
+                tooltip=lambda s: as_tooltip(s.reason),
+            ),
+            Column("pieces", words("column.pieces"), lambda s: words.number(s.pieces), lambda s: s.pieces, right=True),
+            Column("bytes", words("column.bytes"), lambda s: words.size(s.bytes), lambda s: s.bytes, right=True),
+            Column("rate", words("column.rate"), lambda s: words.rate(s.rate) if s.rate else "", right=True),
+            Column("failures", words("column.failures"), lambda s: words.number(s.failures), right=True),
+        )
+        super().__init__(columns, lambda s: s.peer_id, parent)
+
+
+def _name(transfer: Transfer) -> str:
+    return plain(transfer.name)
+
+
+def _name_tooltip(transfer: Transfer) -> str:
+    return as_tooltip(transfer.path or transfer.name)
+
+
+def _source_name(source: Source) -> str:
+    return plain(source.name) or source.peer_id[:12]
+
+
+def _when(transfer: Transfer) -> datetime | None:
+    return transfer.finished or transfer.created

@@ -1,0 +1,107 @@
+"""What the window knows of its peer, asked for at a bounded rate and told by differences. Qt's thread."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop.api import ApiError, Share, Status, Transfer
+from desktop.bridge import Tasks
+
+if TYPE_CHECKING:
+    from desktop.api_client import ApiClient
+
+VISIBLE_SECONDS = 0.5
+HIDDEN_SECONDS = 3.0
+
+
+class Session(QObject):
+    """One connection to one peer. Signals carry whole new values, and only when something differs."""
+
+    status_changed = Signal(object)  # Status
+    transfers_changed = Signal(object)  # tuple[Transfer, ...]
+    shares_changed = Signal(object)  # tuple[Share, ...]
+    reachable_changed = Signal(object)  # None, or the ApiError of asking
+    failed = Signal(object)  # the ApiError of something that the person asked for
+
+    def __init__(self, client: "ApiClient", tasks: Tasks, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.client = client
+        self.tasks = tasks
+        self.status: Status | None = None
+        self.transfers: tuple[Transfer, ...] = ()
+        self.shares: tuple[Share, ...] = ()
+        self.trouble: ApiError | None = None
+        self._visible = True
+        self._nudge = asyncio.Event()
+
+    def start(self) -> None:
+        self.tasks.start(self._poll())
+
+    def set_visible(self, visible: bool) -> None:
+        """A hidden window asks rarely."""
+        if visible and not self._visible:
+            self._nudge.set()
+        self._visible = visible
+
+    def do(
+        self,
+        work: Coroutine[Any, Any, Any],
+        done: Callable[[Any], None] | None = None,
+        failed: Callable[[ApiError], None] | None = None,
+    ) -> None:
+        """Runs what the person asked for, then asks for the news; an error goes to `failed`, or to its signal."""
+        self.tasks.start(self._do(work, done, failed))
+
+    async def refresh(self) -> None:
+        """Asks for everything once."""
+        try:
+            status = await self.client.status()
+            transfers = await self.client.transfers()
+            shares = await self.client.shares()
+        except ApiError as error:
+            self._set_trouble(error)
+            return
+        self._set_trouble(None)
+        if status != self.status:
+            self.status = status
+            self.status_changed.emit(status)
+        if transfers != self.transfers:
+            self.transfers = transfers
+            self.transfers_changed.emit(transfers)
+        if shares != self.shares:
+            self.shares = shares
+            self.shares_changed.emit(shares)
+
+    async def _do(
+        self,
+        work: Coroutine[Any, Any, Any],
+        done: Callable[[Any], None] | None,
+        failed: Callable[[ApiError], None] | None,
+    ) -> None:
+        try:
+            value = await work
+        except ApiError as error:
+            (failed or self.failed.emit)(error)
+            return
+        if done is not None:
+            done(value)
+        self._nudge.set()
+
+    async def _poll(self) -> None:
+        while True:
+            self._nudge.clear()
+            await self.refresh()
+            # No more than four rounds a second, whatever asks for news.
+            await asyncio.sleep(VISIBLE_SECONDS / 2)
+            rest = (VISIBLE_SECONDS if self._visible else HIDDEN_SECONDS) - VISIBLE_SECONDS / 2
+            try:
+                await asyncio.wait_for(self._nudge.wait(), rest)
+            except TimeoutError:
+                continue
+
+    def _set_trouble(self, error: ApiError | None) -> None:
+        if (error is None) != (self.trouble is None):
+            self.trouble = error
+            self.reachable_changed.emit(error)

@@ -1,0 +1,1 @@
+"""The pages of the window. They speak to the peer through the session only."""

@@ -1,0 +1,134 @@
+"""The window of a member: sidebar, pages, status line, and short messages above them. Qt's thread only."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from desktop.api import ApiError, Status, Transfer
+from desktop.context import Context
+from desktop.plain import plain
+from desktop.session import Session
+from desktop.views.library_page import LibraryPage
+from desktop.views.search_page import SearchPage
+from desktop.views.settings_page import SettingsPage
+from desktop.views.transfers_page import TransfersPage
+from desktop.widgets.basics import column, row
+from desktop.widgets.sidebar import PAGES, Sidebar
+from desktop.widgets.states import Banner, Notices, Toast
+from desktop.widgets.status_bar import StatusBar
+
+
+class Shell(QWidget):
+    """`hosting`: this device runs the barrio's central, so that it can make invites."""
+
+    invite_wanted = Signal()
+
+    def __init__(self, context: Context, session: Session, hosting: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self._context, self._session = context, session
+        self.search = SearchPage(context, session)
+        self.transfers = TransfersPage(context, session)
+        self.library = LibraryPage(context, session)
+        self.settings = SettingsPage(context, session, hosting)
+        self._pages: dict[str, QWidget] = {
+            "search": self.search,
+            "transfers": self.transfers,
+            "library": self.library,
+            "settings": self.settings,
+        }
+        self.sidebar = Sidebar(context, session, hosting)
+        self.status_bar = StatusBar(context, session)
+        self.stack = QStackedWidget()
+        for widget in self._pages.values():
+            self.stack.addWidget(widget)
+        self.notices = Notices(context)
+        self._offline = Banner(context, "danger")
+        self.toast = Toast(context, self)
+        self._lay_out()
+        self._connect()
+        for number, page in enumerate(PAGES, 1):
+            QShortcut(QKeySequence(f"Ctrl+{number}"), self, lambda wanted=page: self.go(wanted))
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, lambda: self.go("search"))
+        self.go("search")
+
+    def go(self, page: str) -> None:
+        self.stack.setCurrentWidget(self._pages[page])
+        self.sidebar.show_page(page)
+        if page == "search":
+            self.search.focus_field()
+        elif page == "settings":
+            self.settings.load()
+            self.settings.area.setFocus()
+        else:
+            (self.transfers if page == "transfers" else self.library).table.setFocus()
+
+    def say(self, text: str) -> None:
+        self.toast.say(text)
+
+    def dropped(self, paths: list[str]) -> None:
+        """Folders are shared; of files it says that only folders are."""
+        folders = [path for path in paths if Path(path).is_dir()]
+        if folders:
+            self.go("library")
+            self.library.add(folders)
+        else:
+            self.say(self._context.words("drop.files"))
+
+    def _lay_out(self) -> None:
+        above = QWidget()
+        above.setLayout(column(self._offline, self.notices, spacing=8, margins=(28, 12, 28, 0)))
+        self._above = above
+        above.hide()
+        main = column(above, spacing=0)
+        main.addWidget(self.stack, 1)
+        upper = row(self.sidebar, spacing=0)
+        upper.addLayout(main, 1)
+        layout = column(spacing=0)
+        layout.addLayout(upper, 1)
+        layout.addWidget(self.status_bar)
+        self.setLayout(layout)
+
+    def _connect(self) -> None:
+        session, toast, words = self._session, self.toast, self._context.words
+        self.notices.changed.connect(self._show_above)
+        self.sidebar.chosen.connect(self.go)
+        self.sidebar.invite_wanted.connect(self.invite_wanted)
+        self.settings.invite_wanted.connect(self.invite_wanted)
+        for says in (self.search.say, self.transfers.say, self.library.say):
+            says.connect(self.say)
+        self.search.started.connect(
+            lambda name: toast.say(
+                words("search.started", name=name), words("action.show"), lambda: self.go("transfers")
+            )
+        )
+        self.search.show_transfers.connect(lambda: self.go("transfers"))
+        self.search.open_wanted.connect(self._open)
+        self.transfers.search_wanted.connect(lambda: self.go("search"))
+        session.failed.connect(self._failed)
+        session.reachable_changed.connect(self._reachable_changed)
+        session.status_changed.connect(self._status_changed)
+        if session.status is not None:
+            self._status_changed(session.status)
+
+    def _open(self, transfer: Transfer) -> None:
+        self.transfers.do("open", transfer)
+
+    def _failed(self, error: ApiError) -> None:
+        title, detail = self._context.words.problem(error.code, error.title, error.detail)
+        self.say(plain(f"{title}. {detail}"))
+
+    def _reachable_changed(self, error: ApiError | None) -> None:
+        if error is None:
+            self._offline.say("")
+        else:
+            self._offline.say(*self._context.words.problem(error.code, error.title, error.detail))
+        self._show_above()
+
+    def _status_changed(self, status: Status) -> None:
+        self.notices.show_all(status.notices)
+
+    def _show_above(self) -> None:
+        self._above.setVisible(not (self._offline.isHidden() and self.notices.isHidden()))

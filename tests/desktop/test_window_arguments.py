@@ -1,0 +1,51 @@
+"""The command line of the window: wrong usage ends with status 2 and one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from desktop.arguments import default_data_dir, parse, read_token
+from peer_core.data_folder import default_data_dir as of_the_peer
+
+
+def test_options(tmp_path: Path) -> None:
+    token = tmp_path / "local-api.json"
+    token.write_text('{"url": "http://127.0.0.1:5", "token": "abc"}', "utf-8")
+    options = parse(["--data-dir", str(tmp_path), "--connect", "http://127.0.0.1:5/", "--token-file", str(token)], {})
+    assert (options.data_dir, options.connect, options.token) == (tmp_path, "http://127.0.0.1:5", "abc")
+    env = {"BARRIO_DATA_DIR": str(tmp_path), "BARRIO_CONNECT": "http://x:1", "BARRIO_TOKEN_FILE": str(token)}
+    assert parse(["barrio://h:1/join#x.y"], env).link == "barrio://h:1/join#x.y"
+    assert parse([], env).token == "abc"
+
+
+def test_the_window_and_the_headless_peer_share_a_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BARRIO_DATA_DIR", raising=False)
+    assert parse([], {}).data_dir == default_data_dir() == of_the_peer()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["hello"],
+        ["--nonsense"],
+        ["--connect", "http://x:1"],
+        ["--connect", "x:1", "--token-file", "t"],
+        ["--token-file", "t"],
+        ["--connect", "http://x:1", "--token-file", "/no/such/file"],
+    ],
+)
+def test_wrong_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(argv, {})
+    assert ended.value.code == 2
+    assert "barrio: error:" in capsys.readouterr().err
+
+
+def test_tokens(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("abc-_1\n", "utf-8")
+    assert read_token(file) == "abc-_1"
+    for bad in ("", "two words", "{}", "{mangled", "ñ"):
+        file.write_text(bad, "utf-8")
+        with pytest.raises(ValueError):
+            read_token(file)

@@ -1,0 +1,260 @@
+"""The main job in the window, against real peers: share by drop, search, download, see 100 %, open the file."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QLabel
+from window_kit import MARKUP_NAME, RECORDING, TURNED_NAME, Barrio, Drive, shell_of, until
+
+from desktop.api import Row
+from desktop.app import Desktop
+from desktop.arguments import Options
+from desktop.views.shell import Shell
+from desktop.widgets.basics import Button
+
+
+class Opened(QObject):
+    """Stands where the system's programs are: notes what would be opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[Path] = []
+
+    @Slot(QUrl)
+    def take(self, url: QUrl) -> None:
+        self.paths.append(Path(url.toLocalFile()))
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    handler = Opened()
+    QDesktopServices.setUrlHandler("file", handler, "take")
+    yield handler
+    QDesktopServices.unsetUrlHandler("file")
+
+
+def drop(desktop: Desktop, path: Path) -> None:
+    """What the system sends when somebody drops `path` onto the window."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    copy, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(200, 200), copy, data, button, keys)
+    QApplication.sendEvent(desktop.window, enter)
+    assert enter.isAccepted() and desktop.window.overlay.isVisible()
+    QApplication.sendEvent(desktop.window, QDropEvent(QPointF(200, 200), copy, data, button, keys))
+    assert not desktop.window.overlay.isVisible()
+
+
+async def search(shell: Shell, text: str, name: str) -> int:
+    """Types into the field; the position of the row called `name`."""
+    shell.go("search")
+    shell.search.field.clear()
+    QTest.keyClicks(shell.search.field, text)
+
+    def found() -> int | None:
+        names = [row.name for row in shell.search.model.rows]
+        return names.index(name) + 1 if name in names else None
+
+    return int(await until(found, f"“{name}” among the results")) - 1
+
+
+def test_share_by_drop_search_download_and_open(
+    barrio: Barrio, member: Path, tmp_path: Path, drive: Drive, opened: Opened
+) -> None:
+    mine = tmp_path / "My recipes"
+    mine.mkdir()
+    (mine / "Gazpacho.txt").write_text("tomates", "utf-8")
+
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        drop(desktop, mine)
+        assert shell.stack.currentWidget() is shell.library
+        await until(lambda: [s.files for s in shell.library.model.rows] == [1], "the dropped folder to be shared")
+        assert shell.library.model.rows[0].path == str(mine)
+
+        position = await search(shell, "plaza dawn", RECORDING)
+        assert "answered through Ana" in shell.search.line.text()
+        shell.search.table.selectRow(position)
+        QTest.keyClick(shell.search.table, Qt.Key.Key_Return)
+
+        shell.go("transfers")
+        model = shell.transfers.model
+        await until(lambda: [t.state for t in model.rows] == ["done"], "the download to be done")
+        transfer = model.rows[0]
+        assert transfer.fraction == 1.0 and "verified" in model.progress_text(transfer)
+        assert model.from_text(transfer) == "from Ana"
+        await until(lambda: shell.search.model.state_text(shell.search.model.rows[position]) == "You have it", "a mark")
+        shell.transfers.table.selectRow(0)
+        assert sum(s.pieces for s in shell.transfers.details.sources.rows) == transfer.pieces
+        QTest.keyClick(shell.transfers.table, Qt.Key.Key_Return)
+        assert opened.paths == [tmp_path / "downloads" / RECORDING]
+        assert opened.paths[0].read_bytes() == (barrio.files / RECORDING).read_bytes()
+
+    drive(Options(member), scenario)
+
+
+def test_what_i_share_is_found_by_others(barrio: Barrio, member: Path, tmp_path: Path, drive: Drive) -> None:
+    mine = tmp_path / "Huerto"
+    mine.mkdir()
+    (mine / "Tomates en el balcon.txt").write_text("sol", "utf-8")
+
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        drop(desktop, mine)
+        await until(lambda: [s.files for s in shell.library.model.rows] == [1], "the folder to be shared")
+
+        def rows() -> list[dict[str, object]]:
+            found: list[dict[str, object]] = barrio.ana.json("search", "tomates", "balcon")
+            return found
+
+        for _ in range(20):
+            if await desktop.tasks.in_worker(rows):
+                return
+        raise AssertionError("Ana does not find what the window shares")
+
+    drive(Options(member), scenario)
+
+
+def test_names_of_others_are_shown_as_they_are(barrio: Barrio, member: Path, drive: Drive, opened: Opened) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        position = await search(shell, "plain", MARKUP_NAME)
+        index = shell.search.model.index(position, 0)
+        assert index.data() == MARKUP_NAME
+        assert "&lt;img" in index.data(Qt.ItemDataRole.ToolTipRole)
+        shell.search.download(shell.search.model.rows[position])
+        shell.go("transfers")
+        await until(lambda: shell.transfers.model.rows, "the transfer")
+        shell.transfers.table.selectRow(0)
+        for label in desktop.window.findChildren(QLabel):
+            assert label.textFormat() == Qt.TextFormat.PlainText, label.text()
+
+        position = await search(shell, "cuenta", TURNED_NAME)
+        assert shell.search.model.index(position, 0).data() == "cuentatxt.exe"
+
+    drive(Options(member), scenario)
+
+
+def test_a_program_is_opened_only_after_a_warning(barrio: Barrio, member: Path, drive: Drive, opened: Opened) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        position = await search(shell, "cuenta", TURNED_NAME)
+        shell.search.download(shell.search.model.rows[position])
+        model = shell.transfers.model
+        await until(lambda: [t.state for t in model.rows] == ["done"], "the download")
+        shell.transfers.do("open", model.rows[0])
+        dialog = desktop.window.findChild(QDialog)
+        assert isinstance(dialog, QDialog) and dialog.isVisible() and opened.paths == []
+        no, yes = dialog.findChildren(Button)
+        assert no.isDefault() and yes.variant == "danger"
+        yes.click()
+        assert [path.suffix for path in opened.paths] == [".exe"]
+
+    drive(Options(member), scenario)
+
+
+def test_pause_resume_cancel_and_clear(barrio: Barrio, member: Path, tmp_path: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        # Nobody has this content, so that it waits for as long as it is asked to.
+        missing = Row("a" * 51 + "q", "Nowhere.bin", "", 10, "other", 0, (), False, None)
+        shell.search.download(missing)
+        model = shell.transfers.model
+        await until(lambda: [t.state for t in model.rows] == ["waiting"], "nobody to have it")
+        assert not shell.sidebar.badge.isHidden() and shell.sidebar.badge.text() == "1"
+        shell.transfers.do("pause", model.rows[0])
+        await until(lambda: model.rows[0].state == "paused", "the pause")
+        assert shell.sidebar.badge.isHidden()
+        shell.transfers.do("resume", model.rows[0])
+        await until(lambda: model.rows[0].state in ("locating", "waiting"), "to go on")
+        shell.transfers.do("remove", model.rows[0])
+        await until(lambda: not model.rows, "the transfer to leave")
+
+        position = await search(shell, "acta", "Acta de marzo.md")
+        shell.search.download(shell.search.model.rows[position])
+        await until(lambda: [t.state for t in model.rows] == ["done"], "the download")
+        shell.transfers.clear_finished()
+        await until(lambda: not model.rows, "the list to be empty")
+        assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["Acta de marzo.md"]
+
+    drive(Options(member), scenario)
+
+
+def test_filters_sorting_and_nothing_found(barrio: Barrio, member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        page = shell.search
+        await search(shell, "recordings", RECORDING)
+        assert len(page.model.rows) == 4
+        page.table.sortByColumn(3, Qt.SortOrder.DescendingOrder)
+        sizes = [row.size for row in page.model.rows]
+        assert sizes == sorted(sizes, reverse=True)
+        page.kinds.chips["audio"].click()
+        await until(lambda: [row.name for row in page.model.rows] == [RECORDING], "the audio only")
+        page.size_box.setCurrentIndex(1)
+        await until(lambda: not page.model.rows and "0 results" in page.line.text(), "nothing as small")
+        page.field.setText("p")
+        await until(lambda: page.line.text() == "", "the welcome")
+
+    drive(Options(member), scenario)
+
+
+def test_more_results_come_as_one_scrolls(barrio: Barrio, member: Path, tmp_path: Path, drive: Drive) -> None:
+    postcards = tmp_path / "Postcards"
+    postcards.mkdir()
+    for number in range(230):
+        (postcards / f"Postcard {number:03}.txt").write_text(str(number), "utf-8")
+
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        drop(desktop, postcards)
+        await until(lambda: [s.files for s in shell.library.model.rows] == [230], "the postcards to be shared")
+        await until(
+            lambda: desktop.session and desktop.session.status and not desktop.session.status.pending, "the news"
+        )
+        page = shell.search
+        shell.go("search")
+        page.search_for("postcard")
+        await until(lambda: page.model.rowCount() == 100, "the first page")
+        assert "First 100 results" in page.line.text()
+        for count in (200, 230):
+            page.table.verticalScrollBar().setValue(page.table.verticalScrollBar().maximum())
+            await until(lambda count=count: page.model.rowCount() == count, f"{count} rows")
+        assert page.line.text().startswith("230 results")
+        assert len({row.content_id for row in page.model.rows}) == 230
+        assert page.model.has(page.model.rows[0])
+
+    drive(Options(member), scenario)
+
+
+def test_only_the_answer_to_the_last_question_is_shown(barrio: Barrio, member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        await search(shell, "acta", "Acta de marzo.md")
+        # The answer to the first of two questions comes while the second is on its way.
+        shell.search.search_for("plaza")
+        shell.search.search_for("acta")
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            assert "Acta de marzo.md" in [row.name for row in shell.search.model.rows]
+
+    drive(Options(member), scenario)
+
+
+def test_a_dropped_file_is_explained_and_a_bad_folder_refused(member: Path, tmp_path: Path, drive: Drive) -> None:
+    file = tmp_path / "one.txt"
+    file.write_text("x", "utf-8")
+
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        drop(desktop, file)
+        assert shell.toast.isVisible() and shell.library.model.rows == []
+        shell.library.add([str(tmp_path / "missing")])
+        await until(lambda: not shell.library.banner.isHidden(), "the refusal")
+
+    drive(Options(member), scenario)

@@ -6,6 +6,7 @@ Knows neither gRPC nor SQL. The gate has already made sure that the caller is a 
 import ipaddress
 import random
 import re
+import threading
 from urllib.parse import urlsplit
 
 from central.catalogue.interface import Catalogue
@@ -14,27 +15,45 @@ from central.domain import (
     MAX_SIZE,
     PUBLISH_BATCH,
     Batch,
+    Comparison,
     Location,
     Member,
     Pace,
     PeerRecord,
+    PeersPage,
+    PeersQuestion,
     PublishResult,
+    Range,
+    Registration,
     RevocationList,
     SearchPage,
     SearchQuestion,
 )
-from central.errors import BadInputError, BadQuestionError, NoLeaseError, RevokedError, StrangerError
+from central.errors import (
+    BadInputError,
+    BadQuestionError,
+    NoLeaseError,
+    OverloadedError,
+    RevokedError,
+    StrangerError,
+)
 from central.leases import Lease
 from central.members import Members, Revocations
 from central.presence import Presence
+from central.roster import Roster
+from protos.agreed import MARK_BYTES, MAX_KEY
 
 MAX_ADDRESSES = 16
 MAX_ADDRESS = 256
 MAX_NEIGHBOURS = 16
 MAX_EXCEPT = 64
 MAX_LOCATE = 256
+MAX_PEERS = 64
+MAX_PEERS_TEXT = 64
 MAX_ROWS = 200
 DEFAULT_ROWS = 50
+# Comparisons at a time: they leave most threads to everybody else.
+COMPARERS = 4
 MAX_PATH = 4096
 MAX_SHARE = 1024
 INDEX_ID_BYTES = 16
@@ -50,7 +69,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Directory:
-    """One for all threads; it holds no state of its own."""
+    """One for all threads; it holds no state of its own but the order of names."""
 
     def __init__(
         self,
@@ -68,6 +87,8 @@ class Directory:
         self._catalogue = catalogue
         self.network_name = network_name
         self._heartbeat_seconds = heartbeat_seconds
+        self._roster = Roster(members)
+        self._comparing = threading.BoundedSemaphore(COMPARERS)
         self._rng = rng or random.SystemRandom()
 
     def pace(self) -> Pace:
@@ -85,10 +106,8 @@ class Directory:
         self._revocations.check(peer_id)
         return self._members.find(peer_id)
 
-    def register(
-        self, member: Member, addresses: tuple[str, ...], index_id: bytes, last_sequence: int
-    ) -> tuple[Pace, int, RevocationList]:
-        """Takes a lease. The number is the newest change that is held of this index; 0 asks for all of it."""
+    def register(self, member: Member, addresses: tuple[str, ...], index_id: bytes, last_sequence: int) -> Registration:
+        """Takes a lease. Also tells the newest change that is held of this index; 0 asks for all of it."""
         check_addresses(addresses)
         _check_index_id(index_id)
         pace = self.pace()
@@ -97,7 +116,13 @@ class Directory:
         held = self._catalogue.acknowledged(member.number)
         # A peer whose index went back in time (a restored backup) starts anew.
         known = held is not None and held.index_id == index_id and held.sequence <= last_sequence
-        return pace, held.sequence if held is not None and known else 0, self._revocations.current()
+        return Registration(
+            pace,
+            held.sequence if held is not None and known else 0,
+            held.mark if held is not None else b"",
+            held.entries if held is not None else 0,
+            self._revocations.current(),
+        )
 
     def _end_if_revoked(self, member: Member) -> None:
         """Closes the gap between the check of the caller and the lease."""
@@ -125,6 +150,17 @@ class Directory:
         check_batch(batch)
         return self._catalogue.publish(member.number, batch)
 
+    def compare(self, member: Member, span: Range) -> Comparison:
+        """Where what is held of the caller differs from what it has. Raises OverloadedError when too many compare."""
+        if not 0 <= span.first <= span.last <= MAX_KEY:
+            raise BadInputError("a range goes from a key to a higher one, below 2^63")
+        if not self._comparing.acquire(blocking=False):
+            raise OverloadedError("many peers compare at this moment; try again after the retry delay")
+        try:
+            return self._catalogue.compare(member.number, span)
+        finally:
+            self._comparing.release()
+
     def neighbours(self, member: Member, count: int, except_peer_ids: tuple[str, ...]) -> list[PeerRecord]:
         if count > MAX_NEIGHBOURS or len(except_peer_ids) > MAX_EXCEPT:
             raise BadInputError(f"at most {MAX_NEIGHBOURS} neighbours, except at most {MAX_EXCEPT} peers")
@@ -139,6 +175,30 @@ class Directory:
     def _record(self, number: int, lease: Lease) -> PeerRecord:
         member = self._members.by_number(number)
         return PeerRecord(member.peer_id, member.name, lease.addresses)
+
+    def peers(self, question: PeersQuestion) -> PeersPage:
+        """Live members that have an address. Raises BadQuestionError."""
+        if len(question.peer_ids) > MAX_PEERS or len(question.text) > MAX_PEERS_TEXT or question.limit > MAX_ROWS:
+            raise BadQuestionError(
+                f"at most {MAX_PEERS} peers, {MAX_PEERS_TEXT} characters and {MAX_ROWS} rows can be asked for at once"
+            )
+        self._presence.sweep()
+        if question.peer_ids:
+            found = self._roster.named(question.peer_ids)
+        else:
+            found = self._roster.beginning_with(question.text, question.cursor)
+        records: list[PeerRecord] = []
+        bytes_left = ANSWER_BYTES
+        for member in found.members:
+            lease = self._presence.lease(member.number)
+            if lease is None or not lease.addresses:
+                continue
+            record = self._record(member.number, lease)
+            bytes_left -= _record_size(record)
+            if len(records) >= question.limit or bytes_left < 0:
+                return PeersPage(tuple(records), records[-1].peer_id)
+            records.append(record)
+        return PeersPage(tuple(records), found.next_cursor)
 
     def search(self, question: SearchQuestion) -> SearchPage:
         """Raises BadQuestionError."""
@@ -211,13 +271,17 @@ def _is_address(text: str) -> bool:
 def check_batch(batch: Batch) -> None:
     """Raises BadInputError, naming the change, when something in it is outside the contract's limits."""
     _check_index_id(batch.index_id)
-    if len(batch.changes) > PUBLISH_BATCH:
+    if len(batch.changes) + len(batch.removed) > PUBLISH_BATCH:
         raise BadInputError(f"a batch has at most {PUBLISH_BATCH} changes")
+    if any(len(mark) not in (0, MARK_BYTES) for mark in (batch.mark, batch.held_mark)):
+        raise BadInputError(f"a mark has {MARK_BYTES} bytes")
+    if (batch.removed and not batch.repair) or any(key > MAX_KEY for key in batch.removed):
+        raise BadInputError("only a repair removes by key, and keys are below 2^63")
     if not batch.previous <= batch.last <= MAX_SEQUENCE:
         raise BadInputError("the last change of a batch must not come before its previous one")
     sequence = batch.previous
     for change in batch.changes:
-        if not sequence < change.sequence <= batch.last:
+        if not batch.repair and not sequence < change.sequence <= batch.last:
             raise BadInputError(f"change {change.sequence} is out of order: numbers grow from previous to last")
         sequence = change.sequence
         problem = _path_problem(change.path)

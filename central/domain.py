@@ -1,6 +1,6 @@
 """The central's own words for what travels: plain frozen data, without gRPC and without SQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PUBLISH_BATCH = 1000
 MAX_SIZE = 1 << 53
@@ -56,31 +56,75 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class Batch:
-    """Changes from `previous` (exclusive) to `last` (inclusive) of the index `index_id`; `previous` 0 starts anew."""
+    """Changes from `previous` (exclusive) to `last` (inclusive) of the index `index_id`; `previous` 0 starts anew.
+
+    `mark` is the peer's name for the state after it, `held_mark` for the state before, b"" for any. A `repair` is
+    applied whatever is held, and takes the entries with the keys `removed` away.
+    """
 
     index_id: bytes
     previous: int
     last: int
     changes: tuple[Change, ...]
+    held_mark: bytes = b""
+    mark: bytes = b""
+    repair: bool = False
+    removed: tuple[int, ...] = ()
+
+    @property
+    def anew(self) -> bool:
+        return self.previous == 0 and not self.repair
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """What the central holds of a peer: everything of `index_id` up to `sequence`."""
+    """What the central holds of a peer: everything of `index_id` up to `sequence`, which the peer called `mark`."""
 
     index_id: bytes
     sequence: int
+    mark: bytes = b""
+    entries: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Entries by key, `first` and `last` inclusive; `digest` of what the peer has there (`agreed.entries_digest`)."""
+
+    first: int
+    last: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`entries`: 16 bytes each, in order, up to the key `through`; nothing when they are the `same`."""
+
+    same: bool
+    entries: bytes
+    through: int
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a peer is told when it takes a lease. `acknowledged` 0 asks for all of its index."""
+
+    pace: Pace
+    acknowledged: int
+    mark: bytes
+    entries: int
+    revocations: RevocationList
 
 
 @dataclass(frozen=True)
 class PublishResult:
     acknowledged: int
     resync: bool
+    mark: bytes = b""
 
 
 @dataclass(frozen=True)
 class SearchQuestion:
-    """`kind` "" is any; `max_size` 0 is no bound; sizes in bytes, inclusive."""
+    """`kind` "" is any; `max_size` 0 is no bound; sizes in bytes, inclusive. `changed_since`: seconds since 1970."""
 
     text: str
     kind: str = ""
@@ -88,6 +132,8 @@ class SearchQuestion:
     max_size: int = 0
     limit: int = 50
     cursor: str = ""
+    extensions: tuple[str, ...] = ()
+    changed_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,11 +151,25 @@ class SearchRow:
 
 
 @dataclass(frozen=True)
+class Album:
+    """A folder whose name has what was asked for. `path` holds the share and the folders, its own name last.
+
+    `files` and `bytes` count contents with a live holder below it; `holders` are live members that have one of them.
+    """
+
+    path: str
+    files: int
+    bytes: int
+    holders: int
+
+
+@dataclass(frozen=True)
 class SearchPage:
-    """`next_cursor` "" means that there is no further page."""
+    """`next_cursor` "" means that there is no further page. `albums` come with the first page."""
 
     rows: tuple[SearchRow, ...]
     next_cursor: str
+    albums: tuple[Album, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +187,22 @@ class PeerRecord:
     peer_id: str
     name: str
     addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PeersQuestion:
+    """Live members by `peer_ids`, or when there are none, those whose name or id begins with `text`."""
+
+    peer_ids: tuple[str, ...]
+    text: str = ""
+    limit: int = 50
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class PeersPage:
+    peers: tuple[PeerRecord, ...]
+    next_cursor: str
 
 
 @dataclass(frozen=True)

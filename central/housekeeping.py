@@ -13,10 +13,10 @@ TICK_SECONDS = 0.25
 class Housekeeper:
     """Runs each job every so many seconds until `stop`. A job that returns True wants to go on at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "housekeeper") -> None:
         self._jobs: list[tuple[str, float, Callable[[], bool | None]]] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeper")
+        self._thread = threading.Thread(target=self._run, name=name)
 
     def every(self, seconds: float, name: str, job: Callable[[], bool | None]) -> None:
         """Before `start`."""

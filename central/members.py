@@ -50,6 +50,15 @@ class Members:
         self._database = database
         self._known: dict[str, Member] = {}
         self._by_number: dict[int, Member] = {}
+        self._listeners: list[Callable[[Member], None]] = []
+
+    def listen(self, listener: Callable[[Member], None]) -> None:
+        """`listener` is called when a member is new, or has a new name."""
+        self._listeners.append(listener)
+
+    def all(self) -> list[Member]:
+        rows = self._database.read().execute("SELECT number, peer_id, name FROM member").fetchall()
+        return [Member(*row) for row in rows]
 
     def find(self, peer_id: str) -> Member:
         """Raises StrangerError when there is no such member."""
@@ -81,7 +90,10 @@ class Members:
     def refresh(self, peer_id: str) -> Member:
         """Reads the member anew, after its row changed."""
         self._known.pop(peer_id, None)
-        return self.find(peer_id)
+        member = self.find(peer_id)
+        for listener in self._listeners:
+            listener(member)
+        return member
 
     def is_revoked(self, connection: sqlite3.Connection, peer_id: str) -> bool:
         row = connection.execute(

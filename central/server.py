@@ -88,7 +88,6 @@ class Server:
         self.database = database
         network_name = _network_name(database, options.name)
         catalogue = SqliteCatalogue(database)
-        catalogue.refresh_index()
         members = Members(database)
         presence = Presence(database, catalogue)
         presence.start()
@@ -108,11 +107,18 @@ class Server:
         housekeeper.every(1.0, "revocations", lambda: _notice_revocations(revocations, database, catalogue))
         housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
         housekeeper.every(2.0, "cleaning", catalogue.clean)
+        housekeeper.every(10.0, "popular names", catalogue.raise_popular)
+        # Seconds of work for a large catalogue, which ending leases cannot wait for.
+        builder = Housekeeper("builder")
+        builder.every(30.0, "tiers", catalogue.tend_tiers)
 
         http = HttpStatus(options.http, metrics, lambda: not self._stopping.is_set())
         stack.callback(http.stop)
         housekeeper.start()
         stack.callback(housekeeper.stop)
+        builder.start()
+        stack.callback(builder.stop)
+        stack.callback(catalogue.hurry)
         server_certificate = authority.make_server
         port = Port(
             PortPlan(

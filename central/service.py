@@ -19,6 +19,8 @@ from central.domain import (
     Member,
     Pace,
     PeerRecord,
+    PeersQuestion,
+    Range,
     RevocationList,
     SearchPage,
     SearchQuestion,
@@ -63,6 +65,7 @@ class DirectoryService:
             "Heartbeat": self._heartbeat,
             "Leave": self._leave,
             "Publish": self._publish,
+            "Compare": self._compare,
             "Neighbours": self._neighbours,
             "Query": self._query,
         }
@@ -71,17 +74,18 @@ class DirectoryService:
         request = _read(directory_pb2.RegisterRequest, data)
         if len(request.version.encode()) > MAX_VERSION:
             raise BadInputError(f"a version has at most {MAX_VERSION} bytes")
-        pace, acknowledged, revocations = self._directory.register(
-            member, tuple(request.addresses), request.index_id, request.last_sequence
-        )
+        told = self._directory.register(member, tuple(request.addresses), request.index_id, request.last_sequence)
         response = directory_pb2.RegisterResponse(
-            pace=_pace(pace),
-            acknowledged_sequence=acknowledged,
-            revocations=_revocations(revocations),
+            pace=_pace(told.pace),
+            acknowledged_sequence=told.acknowledged,
+            revocations=_revocations(told.revocations),
             name=member.name,
             network_name=self._directory.network_name,
+            mark=told.mark,
+            entries=told.entries,
+            compares=True,
         )
-        return Answered(response.SerializeToString(), f"acknowledged={acknowledged} last={request.last_sequence}")
+        return Answered(response.SerializeToString(), f"acknowledged={told.acknowledged} last={request.last_sequence}")
 
     def _heartbeat(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.HeartbeatRequest, data)
@@ -98,13 +102,32 @@ class DirectoryService:
 
     def _publish(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.PublishRequest, data)
-        batch = Batch(request.index_id, request.previous, request.last, tuple(_changes(request.changes)))
+        batch = Batch(
+            request.index_id,
+            request.previous,
+            request.last,
+            tuple(_changes(request.changes)),
+            request.held_mark,
+            request.mark,
+            request.repair,
+            tuple(request.removed),
+        )
         result = self._directory.publish(member, batch)
         response = directory_pb2.PublishResponse(
-            acknowledged_sequence=result.acknowledged, resync=result.resync, pace=_pace(self._directory.pace())
+            acknowledged_sequence=result.acknowledged,
+            resync=result.resync,
+            pace=_pace(self._directory.pace()),
+            mark=result.mark,
         )
-        log = f"changes={len(batch.changes)} acknowledged={result.acknowledged}{' resync' if result.resync else ''}"
+        notes = f"{' resync' if result.resync else ''}{' repair' if batch.repair else ''}"
+        log = f"changes={len(batch.changes) + len(batch.removed)} acknowledged={result.acknowledged}{notes}"
         return Answered(response.SerializeToString(), log)
+
+    def _compare(self, member: Member, data: bytes) -> Answered:
+        request = _read(directory_pb2.CompareRequest, data)
+        found = self._directory.compare(member, Range(request.first, request.last, request.digest))
+        response = directory_pb2.CompareResponse(same=found.same, entries=found.entries, through=found.through)
+        return Answered(response.SerializeToString(), "same" if found.same else f"entries={len(found.entries) // 16}")
 
     def _neighbours(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.NeighboursRequest, data)
@@ -139,6 +162,13 @@ class DirectoryService:
                 locations = self._directory.locate(tuple(question.locate.content_ids))
                 answer = directory_pb2.LocateAnswer(locations=map(_location, locations))
                 return directory_pb2.Answer(locate=answer), f"kind=locate contents={len(locations)}"
+            case "peers":
+                asked = question.peers
+                found = self._directory.peers(
+                    PeersQuestion(tuple(asked.peer_ids), asked.text, asked.limit or DEFAULT_ROWS, asked.cursor)
+                )
+                answered = directory_pb2.PeersAnswer(peers=map(_record, found.peers), next_cursor=found.next_cursor)
+                return directory_pb2.Answer(peers=answered), f"kind=peers rows={len(found.peers)}"
             case _:
                 raise BadQuestionError("the question is of a kind that is not known here")
 
@@ -191,7 +221,16 @@ def _revocations(revocations: RevocationList) -> directory_pb2.Revocations:
 
 
 def _search(search: directory_pb2.Search) -> SearchQuestion:
-    question = SearchQuestion(search.text, search.kind, search.min_size, search.max_size, search.limit, search.cursor)
+    question = SearchQuestion(
+        text=search.text,
+        kind=search.kind,
+        min_size=search.min_size,
+        max_size=search.max_size,
+        limit=search.limit,
+        cursor=search.cursor,
+        extensions=tuple(search.extensions),
+        changed_since=search.changed_since,
+    )
     return question if question.limit else replace(question, limit=DEFAULT_ROWS)
 
 
@@ -209,7 +248,11 @@ def _page(page: SearchPage) -> directory_pb2.SearchAnswer:
         )
         for row in page.rows
     )
-    return directory_pb2.SearchAnswer(rows=rows, next_cursor=page.next_cursor)
+    albums = (
+        directory_pb2.Album(path=album.path, files=album.files, bytes=album.bytes, holders=album.holders)
+        for album in page.albums
+    )
+    return directory_pb2.SearchAnswer(rows=rows, next_cursor=page.next_cursor, albums=albums)
 
 
 def _record(record: PeerRecord) -> directory_pb2.PeerRecord:

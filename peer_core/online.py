@@ -9,6 +9,7 @@ from peer_core.directory.directory import Directory
 from peer_core.errors import BarrioError, InUseError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
+from peer_core.library.browsing import Browsing
 from peer_core.library.library import Library
 from peer_core.library.types import HeldFile
 from peer_core.meter import Meter
@@ -86,6 +87,10 @@ class Online:
 
     def held(self, content_id: bytes) -> HeldFile | None:
         return self._library.find(content_id)
+
+    @property
+    def browsing(self) -> Browsing:
+        return self._library.browsing
 
     def sent(self, count: int) -> None:
         self._sent.add(count)

@@ -24,6 +24,7 @@ from peer_core.library.library import Library
 from peer_core.library.types import Share
 from peer_core.meter import Meter
 from peer_core.online import Online
+from peer_core.people import People
 from peer_core.server import shapes
 from peer_core.server.hosting import HostedServer
 from peer_core.server.local_api import MAX_BODY, local_api
@@ -63,6 +64,7 @@ class Peer:
         # Set by start() and join(), read by any thread.
         self._library: Library | None = None
         self._transfers: Transfers | None = None
+        self._people: People | None = None
         self._local: HostedServer | None = None
         self._online: Online | None = None
         self._offline_because: BarrioError | None = None
@@ -108,6 +110,7 @@ class Peer:
         )
         store = TransferStore(self.data_dir / "transfers.sqlite", self.data_dir / "transfers")
         self._transfers = Transfers(store, self._download_folder, self._received.add)
+        self._people = People(self._joined, self._library, self._transfers)
         self._local = HostedServer(
             local_api(self, self.token),
             ("127.0.0.1", 0),
@@ -249,6 +252,11 @@ class Peer:
     def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer:
         self._joined()
         return self._require_transfers().add(content_id, name, folder)
+
+    @property
+    def people(self) -> People:
+        assert self._people is not None
+        return self._people
 
     def pause(self, transfer_id: str) -> Transfer:
         return self._require_transfers().pause(transfer_id)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ PEER_SUFFIX = ".peer.barrio"
 DIRECTORY_NAME = "directory.central.barrio"
 ENROLMENT_NAME = "enrolment.central.barrio"
 ID_LENGTH = 52
+MAX_KEY = (1 << 63) - 1
+MARK_BYTES = 16
 KINDS = ("audio", "video", "image", "document", "archive", "code", "other")
 
 _EXTENSIONS = {
@@ -67,6 +70,25 @@ def peer_id_from_host_name(name: str) -> str | None:
 def kind_of(name: str) -> str:
     """Kind of a file by its extension; one of `KINDS`."""
     return _KIND_OF.get(PurePosixPath(name).suffix.removeprefix(".").lower(), "other")
+
+
+def path_digest(path: str) -> bytes:
+    """8 bytes."""
+    return hashlib.blake2b(path.encode(), digest_size=8).digest()
+
+
+def entry_key(path: str, digest: bytes) -> int:
+    """Key of an entry SHARE/FOLDERS/NAME with the digest of that: 63 bits, the folder's hash above the path's.
+
+    Files of one folder are neighbours. Collisions matter within one member only, and to it alone.
+    """
+    folder = zlib.crc32(path[: path.rfind("/") + 1].encode()) & 0x7FFF
+    return folder << 48 | int.from_bytes(digest[2:])
+
+
+def entries_digest(entries: bytes) -> bytes:
+    """16 bytes for a range of entries as `CompareResponse.entries` has them."""
+    return hashlib.blake2b(entries, digest_size=16).digest()
 
 
 def revocations_message(number: int, peer_ids: list[str]) -> bytes:

@@ -4,13 +4,14 @@ import base64
 import binascii
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from central.domain import SearchQuestion
 from central.errors import BadQuestionError
 
-# Window start and end, holders and content of the last row shown, check of all of it and of the question.
-_FORM = struct.Struct(">QQIQ")
+# Stage, generation of the tiers, floor, window start and end, holders and content of the last row shown; then a
+# check of all of it and of the question.
+_FORM = struct.Struct(">IIqqqIQ")
 _CHECK_BYTES = 8
 LAST = (1 << 63) - 1
 UNDECIDED = 0
@@ -18,27 +19,31 @@ UNDECIDED = 0
 
 @dataclass(frozen=True)
 class Cursor:
-    """Names numbered above `start` up to `end` are being shown; the next rows come after (`holders`, `content`).
+    """Names placed above `start` up to `end` in a stage are being shown; next come those after (`holders`, `content`).
 
-    `end` is UNDECIDED for a window of which nothing was shown yet, and LAST for the last one.
+    `end` is UNDECIDED for a window of which nothing was shown yet, and LAST for the last one of its stage.
+    `generation` and `floor` name the popular names as they were for the first page.
     """
 
+    stage: int
+    generation: int
+    floor: int
     start: int
     end: int = UNDECIDED
     holders: int = 0
     content: int = 0
 
     def write(self, question: SearchQuestion) -> str:
-        form = _FORM.pack(self.start, self.end, self.holders, self.content)
+        form = _FORM.pack(self.stage, self.generation, self.floor, self.start, self.end, self.holders, self.content)
         return base64.urlsafe_b64encode(form + _check(form, question)).decode("ascii").rstrip("=")
 
     @classmethod
-    def read(cls, question: SearchQuestion) -> "Cursor":
-        """The beginning for the first page. Raises BadQuestionError when the text is not one that `write` gave."""
+    def read(cls, question: SearchQuestion) -> "Cursor | None":
+        """None for the first page. Raises BadQuestionError when the text is not one that `write` gave."""
         text = question.cursor
         if not text:
-            return cls(0)
-        problem = BadQuestionError("the place to go on from is not known any more; search again")
+            return None
+        problem = lost_place()
         try:
             data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError) as error:
@@ -49,6 +54,10 @@ class Cursor:
         return cls(*_FORM.unpack(form))
 
 
+def lost_place() -> BadQuestionError:
+    return BadQuestionError("the place to go on from is not known any more; search again")
+
+
 def _check(form: bytes, question: SearchQuestion) -> bytes:
-    asked = repr((question.text, question.kind, question.min_size, question.max_size)).encode()
+    asked = repr(replace(question, limit=0, cursor="")).encode()
     return hashlib.blake2b(form + asked, digest_size=_CHECK_BYTES).digest()

@@ -2,7 +2,17 @@
 
 from typing import Protocol
 
-from central.domain import Acknowledged, Batch, Found, PublishResult, SearchPage, SearchQuestion, Totals
+from central.domain import (
+    Acknowledged,
+    Batch,
+    Comparison,
+    Found,
+    PublishResult,
+    Range,
+    SearchPage,
+    SearchQuestion,
+    Totals,
+)
 
 
 class Catalogue(Protocol):
@@ -13,6 +23,9 @@ class Catalogue(Protocol):
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
         """Applies a batch whole or not at all. A batch that does not follow on what is held changes nothing."""
+
+    def compare(self, member: int, span: Range) -> Comparison:
+        """Whether a member's entries in a range of keys are those that it has. Looks at some thousand at most."""
 
     def withdraw(self, member: int) -> None:
         """Forgets all that a member published."""

@@ -12,14 +12,13 @@ from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import verbs
+from peer_core.cli import tree_verbs, verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
-from peer_core.links import parse_content
 from peer_core.settings import parse_name, parse_peer_id
 from protos.agreed import KINDS
 
@@ -230,9 +229,19 @@ def _parser() -> argparse.ArgumentParser:
         search.add_argument(f"--{bound}", type=_number(0, MAX_SIZE), metavar="BYTES", default=_default(bound))
     search.add_argument("--limit", type=_number(1, MAX_LIMIT), metavar="N", default=_default("limit"))
 
-    get = verb("get", "Download, wait, and verify", verbs.get)
-    get.add_argument("content", type=_checked(parse_content), metavar="CONTENT_ID|LINK")
+    get = verb("get", "Download, wait, and verify", tree_verbs.get)
+    get.add_argument("content", metavar="CONTENT_ID|LINK|PATH", help="with --from: SHARE/FOLDERS of that member")
+    get.add_argument(
+        "--from", dest="peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it"
+    )
     get.add_argument("--output", metavar="FOLDER", default=_default("output"))
+
+    members = verb("members", "Who is here", tree_verbs.members)
+    members.add_argument("text", metavar="TEXT", nargs="?", default="", help="beginning of a name or an id")
+    browse = verb("browse", "Show what a member shares", tree_verbs.browse)
+    browse.add_argument("peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it")
+    browse.add_argument("path", metavar="PATH", nargs="?", default="", help="SHARE/FOLDERS")
+    browse.add_argument("--limit", type=int, metavar="N", help="rows at most; all without it")
 
     verb("transfers", "List transfers", verbs.transfers)
     for name, text, call in (

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from peer_core.addresses import format_host_port
 from peer_core.directory.messages import records
+from peer_core.directory.reconciling import Compared
 from peer_core.directory.types import Pace, PeerRecord
 from peer_core.errors import (
     BadInputError,
@@ -34,11 +35,15 @@ MAX_MESSAGE = 4 << 20
 
 @dataclass(frozen=True)
 class Registration:
-    """What the central answers to a registration."""
+    """What the central answers to a registration. `mark` is this peer's name for the state that it holds, with
+    `entries` entries; `compares`: it knows marks and comparing at all."""
 
     pace: Pace
     acknowledged_sequence: int
     revocations: "RevocationList | None"
+    mark: bytes = b""
+    entries: int = 0
+    compares: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Publication:
     acknowledged_sequence: int
     resync: bool
     pace: Pace
+    mark: bytes = b""
 
 
 class CentralClient:
@@ -73,7 +79,14 @@ class CentralClient:
             addresses=addresses, version=version, index_id=index_id, last_sequence=last_sequence
         )
         answer = self._call("Register", request)
-        return Registration(_pace(answer.pace), answer.acknowledged_sequence, _revocations(answer))
+        return Registration(
+            _pace(answer.pace),
+            answer.acknowledged_sequence,
+            _revocations(answer),
+            answer.mark,
+            answer.entries,
+            answer.compares,
+        )
 
     def heartbeat(self, revocations_number: int, new_addresses: Sequence[str]) -> tuple[Pace, RevocationList | None]:
         """`new_addresses`: only when they changed. Raises NotRegisteredError when the lease is gone."""
@@ -81,8 +94,27 @@ class CentralClient:
         answer = self._call("Heartbeat", request)
         return _pace(answer.pace), _revocations(answer)
 
-    def publish(self, index_id: bytes, previous: int, last: int, changes: Sequence[Change]) -> Publication:
-        request = pb.PublishRequest(index_id=index_id, previous=previous, last=last)
+    def publish(
+        self,
+        index_id: bytes,
+        previous: int,
+        last: int,
+        changes: Sequence[Change],
+        *,
+        held_mark: bytes = b"",
+        mark: bytes = b"",
+        repair: bool = False,
+        removed: Sequence[int] = (),
+    ) -> Publication:
+        request = pb.PublishRequest(
+            index_id=index_id,
+            previous=previous,
+            last=last,
+            held_mark=held_mark,
+            mark=mark,
+            repair=repair,
+            removed=removed,
+        )
         for change in changes:
             request.changes.add(
                 sequence=change.sequence,
@@ -94,7 +126,12 @@ class CentralClient:
                 modified=change.modified,
             )
         answer = self._call("Publish", request, 30.0)
-        return Publication(answer.acknowledged_sequence, answer.resync, _pace(answer.pace))
+        return Publication(answer.acknowledged_sequence, answer.resync, _pace(answer.pace), answer.mark)
+
+    def compare(self, first: int, last: int, digest: bytes) -> Compared:
+        """One range of this peer's entries, keys inclusive, against what the central holds."""
+        answer = self._call("Compare", pb.CompareRequest(first=first, last=last, digest=digest))
+        return Compared(answer.same, answer.entries, answer.through)
 
     def leave(self) -> None:
         self._call("Leave", pb.LeaveRequest(), 1.0)

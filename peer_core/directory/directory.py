@@ -6,13 +6,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from peer_core.directory.central import CentralClient
-from peer_core.directory.messages import MAX_LOCATE, locate_bytes, read_locate, read_search, search_bytes
+from peer_core.directory.central import CentralClient, Registration
+from peer_core.directory.messages import (
+    MAX_LOCATE,
+    MAX_PEERS,
+    locate_bytes,
+    members_bytes,
+    peers_bytes,
+    read_locate,
+    read_members,
+    read_search,
+    search_bytes,
+)
 from peer_core.directory.neighbours import Neighbours
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.presence import Presence
 from peer_core.directory.publisher import Journal, Publisher
-from peer_core.directory.types import Location, SearchPage, SearchQuestion, Via, ViaKind
+from peer_core.directory.remote_tree import RemoteTree
+from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -42,6 +53,7 @@ class Directory:
     ) -> None:
         self.central = CentralClient(identity)
         self._http = PeerHttp(identity)
+        self.tree = RemoteTree(self._http)
         self.publisher = Publisher(
             self.central, journal, lambda: (self.presence.pace.publish_batch, self.presence.pace.retry_seconds)
         )
@@ -103,6 +115,15 @@ class Directory:
             found = [first if first.holders else second for first, second in zip(found, again, strict=True)]
         return found
 
+    def members(self, text: str, limit: int, cursor: str) -> tuple[MembersPage, Via]:
+        """Who is here, this peer too: those whose name or id (6 characters at least) begins with `text`."""
+        return self._ask(members_bytes(text, limit, cursor), lambda data: read_members(data, limit))
+
+    def find_peer(self, peer_id: str) -> PeerRecord | None:
+        """Where a member is now; None when it is not here."""
+        page, _ = self._ask(peers_bytes([peer_id]), lambda data: read_members(data, MAX_PEERS))
+        return next((record for record in page.members if record.peer_id == peer_id), None)
+
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""
         answer = self.central.query(sealed)
@@ -123,6 +144,6 @@ class Directory:
                 self._counters.direct += 1
         return answer, via
 
-    def _registered(self, acknowledged: int) -> None:
-        self.publisher.registered(acknowledged)
+    def _registered(self, held: Registration) -> None:
+        self.publisher.registered(held)
         self.neighbours.look_now()

@@ -6,7 +6,7 @@ from google.protobuf.message import DecodeError
 
 from peer_core.addresses import parse_url
 from peer_core.content import MAX_SIZE
-from peer_core.directory.types import Location, PeerRecord, SearchPage, SearchQuestion, SearchRow
+from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, SearchRow
 from peer_core.errors import BadInputError, CentralMisbehavedError
 from protos.agreed import KINDS, decode_id
 from protos.barrio.v1 import directory_pb2 as pb
@@ -15,6 +15,8 @@ MAX_TEXT = 1024
 MAX_LIMIT = 200
 MAX_LOCATE = 256
 MAX_HOLDERS = 64
+MAX_PEERS = 64
+MAX_PEERS_TEXT = 64
 
 
 def search_bytes(question: SearchQuestion) -> bytes:
@@ -47,6 +49,30 @@ def search_bytes(question: SearchQuestion) -> bytes:
 def locate_bytes(content_ids: Sequence[bytes]) -> bytes:
     """At most 256 ids of 32 bytes."""
     return pb.Question(locate=pb.Locate(content_ids=content_ids)).SerializeToString()
+
+
+def peers_bytes(peer_ids: Sequence[str]) -> bytes:
+    """At most 64 ids."""
+    return pb.Question(peers=pb.Peers(peer_ids=peer_ids, limit=MAX_PEERS)).SerializeToString()
+
+
+def members_bytes(text: str, limit: int, cursor: str) -> bytes:
+    """Raises BadInputError."""
+    if len(text) > MAX_PEERS_TEXT:
+        raise BadInputError(f"The beginning of a name has at most {MAX_PEERS_TEXT} characters.")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInputError(f"A page has 1 to {MAX_LIMIT} rows.")
+    try:
+        peers = pb.Peers(text=text, limit=limit, cursor=cursor)
+    except UnicodeEncodeError as error:
+        raise BadInputError("The name has characters that are no text; type it again.") from error
+    return pb.Question(peers=peers).SerializeToString()
+
+
+def read_members(data: bytes, limit: int) -> MembersPage:
+    """Raises as `read_search` does."""
+    answer = _answer(data, "peers").peers
+    return MembersPage(tuple(records(answer.peers[:limit])), answer.next_cursor)
 
 
 def read_search(data: bytes, limit: int) -> SearchPage:

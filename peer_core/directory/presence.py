@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from peer_core import __version__
-from peer_core.directory.central import CentralClient, RevocationList
+from peer_core.directory.central import CentralClient, Registration, RevocationList
 from peer_core.directory.types import Pace
 from peer_core.errors import BarrioError, CentralUnreachableError, NotRegisteredError, RevokedError
 from peer_core.identity import enrolment
@@ -27,7 +27,7 @@ log = logging.getLogger("barrio.directory")
 class Presence:
     """`addresses` are looked up at each beat, since a laptop moves; `journal` gives (index id, last sequence).
 
-    `on_registered` gets the newest change that the central holds.
+    `on_registered` gets what the central says that it holds.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Presence:
         revocations: Revocations,
         addresses: Callable[[], list[str]],
         journal: Callable[[], tuple[bytes, int]],
-        on_registered: Callable[[int], None],
+        on_registered: Callable[[Registration], None],
     ) -> None:
         self._identity = identity
         self._central = central
@@ -94,7 +94,7 @@ class Presence:
         self.pace = answer.pace
         self._registered, self._told_addresses = True, addresses
         self._take(answer.revocations)
-        self._on_registered(answer.acknowledged_sequence)
+        self._on_registered(answer)
 
     def _beat(self) -> None:
         addresses = self._addresses()

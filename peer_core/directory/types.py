@@ -71,6 +71,12 @@ class SearchPage:
 
 
 @dataclass(frozen=True)
+class MembersPage:
+    members: tuple[PeerRecord, ...]
+    next_cursor: str
+
+
+@dataclass(frozen=True)
 class Location:
     """Live holders of a content; `size` in bytes, 0 when nobody is known."""
 

@@ -9,8 +9,10 @@ from peer_core.content import Manifest
 from peer_core.database import Database
 from peer_core.errors import BadInputError, ConflictError, NotFoundError, StorageError
 from peer_core.library import rules
+from peer_core.library.browsing import Browsing
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
+from peer_core.library.ledger import Ledger
 from peer_core.library.records import ShareRow
 from peer_core.library.serving import is_same
 from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
@@ -21,7 +23,7 @@ MAX_PROBLEMS = 100
 
 
 class Library:
-    """What this device shares.
+    """What this device shares; `browsing` shows it as others see it, `ledger` knows what the central holds of it.
 
     `excluded`: folders that are never shared, such as the data folder. `on_change` is called in the library's thread
     when the journal has grown.
@@ -39,6 +41,8 @@ class Library:
         self._excluded = tuple(path.expanduser().resolve() for path in excluded)
         self._database = Database(database, KIND)
         self._index = Index(self._database)
+        self.browsing = Browsing(self._database)
+        self.ledger = Ledger(self._database)
         self._writing = Writing(self._database)
         self._worker = Worker(
             self._index,

@@ -17,6 +17,7 @@ from peer_core.errors import BadInputError, BarrioError
 from peer_core.library.types import Share
 from peer_core.server import problems, shapes
 from peer_core.server.openapi import Route, mount
+from peer_core.server.people_api import OtherPeople, PeopleHandlers
 from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.types import Transfer
 from protos.agreed import decode_id
@@ -40,6 +41,8 @@ class LocalPeer(Protocol):
     def transfers(self) -> list[Transfer]: ...
     def transfer(self, transfer_id: str) -> Transfer: ...
     def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer: ...
+    @property
+    def people(self) -> OtherPeople: ...
     def pause(self, transfer_id: str) -> Transfer: ...
     def resume(self, transfer_id: str) -> Transfer: ...
     def cancel(self, transfer_id: str, keep: bool) -> None: ...
@@ -60,6 +63,8 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
     """The application; `token` is compared in constant time."""
     app = Flask("barrio-local-api")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    # A path with an empty part names nothing, and is not another path.
+    app.url_map.merge_slashes = False
     problems.install(app)
     expected = f"Bearer {token}".encode()
 
@@ -74,7 +79,7 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
         if not hmac.compare_digest(given, expected):
             raise UnauthorizedError("Send the token from local-api.json as “Authorization: Bearer TOKEN”.")
 
-    mount(app, "Barrio local API", _Handlers(peer).routes())
+    mount(app, "Barrio local API", [*_Handlers(peer).routes(), *PeopleHandlers(peer).routes()])
     return app
 
 
@@ -96,7 +101,13 @@ class _Handlers:
             "limit": "rows, 1 to 200; 50 without it",
             "cursor": "next_cursor of the page before",
         }
-        download = {"content_id": "52 characters", "name": "file name to give", "output": "folder, a full path"}
+        download = {
+            "content_id": "52 characters",
+            "name": "file name to give",
+            "peer_id": "instead of a content: whose folder or file to download",
+            "path": "with peer_id: SHARE/FOLDERS",
+            "output": "folder, a full path",
+        }
         change = {"state": "“paused” or “running”"}
         settings = {s.key: s.help for s in SETTINGS}
         return [
@@ -185,12 +196,23 @@ class _Handlers:
         return jsonify(transfers=[shapes.transfer(t) for t in self._peer.transfers()])
 
     def download(self) -> tuple[Response, int]:
-        value = problems.body({"content_id", "name", "output"}, {"content_id"})
+        value = problems.body({"content_id", "name", "output", "peer_id", "path"})
+        if value.get("peer_id") is not None:
+            return self._download_tree(value), 201
+        if value.get("content_id") is None:
+            raise BadInputError("The field “content_id” is missing.")
         content_id = _content_id(problems.text_field(value, "content_id") or "")
         transfer = self._peer.download(
             content_id, problems.text_field(value, "name"), problems.text_field(value, "output")
         )
         return jsonify(shapes.transfer(transfer)), 201
+
+    def _download_tree(self, value: dict[str, Any]) -> Response:
+        peer_id, path = problems.text_field(value, "peer_id", 100), problems.text_field(value, "path", 5000)
+        if not path or value.get("content_id") is not None or value.get("name") is not None:
+            raise BadInputError("Name either a content_id, or a peer_id and a path of what that peer shares.")
+        made = self._peer.people.download(peer_id or "", path, problems.text_field(value, "output"))
+        return jsonify(transfers=[shapes.transfer(t) for t in made])
 
     def transfer(self, transfer_id: str) -> Response:
         return jsonify(shapes.transfer(self._peer.transfer(transfer_id)))

@@ -6,9 +6,10 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from peer_core.errors import BadInputError, BarrioError, NotFoundError, RevokedError
+from peer_core.library.browsing import MAX_PAGE, Browsing
 from peer_core.library.serving import ChangedError, open_held, watcher
 from peer_core.library.types import HeldFile
-from peer_core.server import problems
+from peer_core.server import problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
 from peer_core.transfer.bitmap import Bitmap
@@ -16,6 +17,11 @@ from protos.agreed import decode_id
 
 MAX_QUESTION = 64 << 10
 OCTETS = "application/octet-stream"
+TREE_QUERY = {
+    "after": "next_after of the page before",
+    "limit": "rows, 1 to 1000; 200 without it",
+    "below": "true: all files below, at any depth",
+}
 
 
 class ServingPeer(Protocol):
@@ -26,6 +32,8 @@ class ServingPeer(Protocol):
     def relay(self, caller: str, sealed: bytes) -> bytes: ...
     def held(self, content_id: bytes) -> HeldFile | None: ...
     def sent(self, count: int) -> None: ...
+    @property
+    def browsing(self) -> Browsing: ...
 
 
 class StrangerError(BarrioError):
@@ -36,6 +44,9 @@ class StrangerError(BarrioError):
 def peer_api(peer: ServingPeer) -> Flask:
     """The application. The caller is who its certificate says (`barrio.peer_id`, set by the TLS layer)."""
     app = Flask("barrio-peer-api")
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
+    # A path with an empty part names nothing, and is not another path.
+    app.url_map.merge_slashes = False
     problems.install(app)
 
     @app.before_request
@@ -68,6 +79,10 @@ class _Handlers:
             Route("GET", content, "The bytes; Range, strong ETag", self.content),
             Route("GET", f"{content}/manifest", "The manifest's bytes", self.manifest),
             Route("GET", f"{content}/pieces", "Which pieces are here, as bits", self.pieces),
+            Route("GET", "/v1/shares", "What is shared here", self.shares),
+            Route(
+                "GET", "/v1/shares/<path:path>", "One folder of a share, or all below it", self.tree, query=TREE_QUERY
+            ),
             Route("POST", "/v1/probe", "Answers, and nothing more", self.probe, status=204),
         ]
 
@@ -82,6 +97,18 @@ class _Handlers:
         if not sealed or len(sealed) > MAX_QUESTION:
             raise BadInputError(f"A question has 1 to {MAX_QUESTION} bytes.")
         return Response(self._peer.relay(request.environ["barrio.peer_id"], sealed), content_type=OCTETS)
+
+    def shares(self) -> Response:
+        return jsonify(shares=[shapes.shared_root(root) for root in self._peer.browsing.shares()])
+
+    def tree(self, path: str) -> Response:
+        limit = problems.number_argument("limit", 200, 1, MAX_PAGE)
+        after, below = request.args.get("after", ""), request.args.get("below", "false")
+        if below not in ("true", "false"):
+            raise BadInputError("“below” is true or false.")
+        browsing = self._peer.browsing
+        page = browsing.below(path, after, limit) if below == "true" else browsing.page(path, after, limit)
+        return jsonify(shapes.tree(page, with_folder=below == "true"))
 
     def content(self, content_id: str) -> BaseResponse:
         held = self._held(content_id)

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from peer_core.directory.types import Neighbour, SearchRow, Via
+from peer_core.directory.types import Neighbour, PeerRecord, SearchRow, Via
+from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
 from peer_core.library.types import Share, ShareState
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.types import Transfer, Trouble
-from protos.agreed import encode_id
+from protos.agreed import encode_id, kind_of
 
 MAX_PROBLEMS = 100
 
@@ -53,6 +54,42 @@ def neighbour(value: Neighbour) -> dict[str, Any]:
         "role": value.role.value,
         "reachable": value.reachable,
         "addresses": list(value.peer.addresses),
+    }
+
+
+def member(value: PeerRecord, own_id: str) -> dict[str, Any]:
+    return {
+        "peer_id": value.peer_id,
+        "name": value.name,
+        "addresses": list(value.addresses),
+        "me": value.peer_id == own_id,
+    }
+
+
+def shared_root(value: SharedRoot) -> dict[str, Any]:
+    return {"name": value.name, "files": value.files, "bytes": value.bytes}
+
+
+def tree(value: TreePage, with_folder: bool = False, held: Collection[bytes] | None = None) -> dict[str, Any]:
+    """`with_folder`: each file tells its folder. `held`: for this peer's own user, each file tells `have`, and the
+    time is a date; for other peers it is in seconds since 1970."""
+    return {
+        "kind": "file" if value.is_file else "folder",
+        "folders": [{"name": f.name, "files": f.files, "bytes": f.bytes} for f in value.folders],
+        "files": [_shared_file(f, with_folder, held) for f in value.files],
+        "next_after": value.after,
+    }
+
+
+def _shared_file(value: SharedFile, with_folder: bool, held: Collection[bytes] | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {"folder": value.folder} if with_folder else {}
+    shown |= {"name": value.name, "size": value.size, "content_id": encode_id(value.content_id)}
+    if held is None:
+        return shown | {"modified": value.modified}
+    return shown | {
+        "kind": kind_of(value.name),
+        "have": value.content_id in held,
+        "modified": moment(value.modified) if value.modified else None,
     }
 
 

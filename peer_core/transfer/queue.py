@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
@@ -20,12 +20,21 @@ from peer_core.errors import (
     StorageError,
 )
 from peer_core.identity.store import Identity
-from peer_core.safe_names import safe_name
+from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Locator, SourceReport, SourceState, Transfer, TransferState, Trouble
+from peer_core.transfer.types import (
+    Adopter,
+    Locator,
+    SourceReport,
+    SourceState,
+    Transfer,
+    TransferState,
+    Trouble,
+    Wanted,
+)
 
 MAX_RUNNING = 4
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
@@ -111,6 +120,34 @@ class Transfers:
             self._records[record.id] = record
             self._condition.notify_all()
             return self._snapshot(record)
+
+    def add_folder(self, files: Sequence[Wanted], folder: str | Path | None = None) -> list[Transfer]:
+        """Queues the files of another peer's folder, each below the output folder where it lay there, by safe names.
+
+        What is on its way there already, or done and still in its place, is not fetched again. Raises as `add` does.
+        """
+        root = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
+        places = {parts: _place(root, parts) for parts in {file.parts for file in files}}
+        found: list[Record] = []
+        new: dict[tuple[bytes, Path, str], Record] = {}
+        with self._condition:
+            known = {(r.content_id, r.folder, r.name): r for r in self._records.values()}
+            # They keep the order of the tree: the time of creation is what the queue goes by.
+            now = time.time()
+            for number, file in enumerate(files):
+                place, name = places[file.parts], safe_name(file.name)
+                key = (file.content_id, place, name)
+                record = new.get(key) or known.get(key)
+                if record is None or _is_lost(record):
+                    record = Record(secrets.token_hex(6), file.content_id, name, place, now + number * 1e-6)
+                    new[key] = record
+                elif not record.state.active and record.state is not TransferState.DONE:
+                    self._take_up(record)
+                found.append(record)
+            self._store.save_all(list(new.values()))
+            self._records.update((record.id, record) for record in new.values())
+            self._condition.notify_all()
+            return [self._snapshot(record) for record in found]
 
     def all(self) -> list[Transfer]:
         """Newest first."""
@@ -280,3 +317,16 @@ def _pardoned(source: SourceReport) -> SourceReport:
     if source.state is not SourceState.BANNED:
         return source
     return replace(source, state=SourceState.LOST)
+
+
+def _is_lost(record: Record) -> bool:
+    """Done, but the file is not where it was put."""
+    return record.state is TransferState.DONE and (record.path is None or not record.path.is_file())
+
+
+def _place(root: Path, parts: Sequence[str]) -> Path:
+    """The folder below `root` for a folder of another peer. Raises BadInputError when a link leads elsewhere."""
+    place = root
+    for part in parts:
+        place = inside(place, part)
+    return place

@@ -1,5 +1,6 @@
 """Transfers on disk: one row each, written at changes of state only; manifests and records of pieces as files."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _COLUMNS = (
     "id, content_id, name, folder, created, state, path, part, size, pieces, pieces_done, bytes_done, "
     "trouble, finished, sources"
 )
+_INSERT = f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"
 
 
 class TransferStore:
@@ -44,26 +46,12 @@ class TransferStore:
         return [_record(row) for row in rows]
 
     def save(self, record: Record) -> None:
-        values = (
-            record.id,
-            record.content_id,
-            record.name,
-            str(record.folder),
-            record.created,
-            record.state.value,
-            str(record.path) if record.path else None,
-            str(record.part) if record.part else None,
-            record.size,
-            record.pieces,
-            record.pieces_done,
-            record.bytes_done,
-            trouble_to_json(record.trouble),
-            record.finished,
-            sources_to_json(record.sources),
-        )
-        marks = ", ".join("?" * len(values))
+        self.save_all([record])
+
+    def save_all(self, records: Sequence[Record]) -> None:
+        """In one step."""
         with self._database.write() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({marks})", values)
+            connection.executemany(_INSERT, map(_values, records))
 
     def delete(self, record: Record) -> None:
         with self._database.write() as connection:
@@ -94,6 +82,26 @@ class TransferStore:
 
     def _manifest_path(self, record: Record) -> Path:
         return self._folder / f"{record.id}.manifest"
+
+
+def _values(record: Record) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.content_id,
+        record.name,
+        str(record.folder),
+        record.created,
+        record.state.value,
+        str(record.path) if record.path else None,
+        str(record.part) if record.part else None,
+        record.size,
+        record.pieces,
+        record.pieces_done,
+        record.bytes_done,
+        trouble_to_json(record.trouble),
+        record.finished,
+        sources_to_json(record.sources),
+    )
 
 
 def _record(row: tuple[Any, ...]) -> Record:

@@ -42,6 +42,15 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """One file of a folder to download: `parts` are the folders above it as another peer names them."""
+
+    content_id: bytes
+    parts: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
 class Located:
     """Where a content is; `size` in bytes, 0 when no holder is known."""
 

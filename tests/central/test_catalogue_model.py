@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from central_kit import INDEX, batch, content_id
@@ -12,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.catalogue.words import split_words
 from central.database import Database
-from central.domain import Acknowledged, SearchQuestion, SearchRow
-from protos.agreed import kind_of
+from central.domain import Acknowledged, Range, SearchQuestion, SearchRow
+from protos.agreed import MAX_KEY, entries_digest, entry_key, kind_of, path_digest
 
 MEMBERS = range(1, 4)
 OTHER_INDEX = bytes(16)
@@ -40,7 +42,6 @@ class CatalogueMachine(RuleBasedStateMachine):
     def open(self) -> None:
         self.database = Database.create(self.folder / "central.sqlite")
         self.catalogue = SqliteCatalogue(self.database, self.window, cleaning_patience=0)
-        self.catalogue.refresh_index()
 
     @rule(member=st.sampled_from(MEMBERS), changes=CHANGES)
     def publish_on(self, member: int, changes: list[tuple[str, int | None]]) -> None:
@@ -70,6 +71,33 @@ class CatalogueMachine(RuleBasedStateMachine):
         result = self.catalogue.publish(member, batch(sequence + off, changes, index=index))
         assert result.resync
         assert result.acknowledged == (sequence if held and same else 0)
+
+    @rule(
+        member=st.sampled_from(MEMBERS), changes=CHANGES, gone=st.lists(PATHS, max_size=3), mark=st.binary(max_size=2)
+    )
+    def repair(self, member: int, changes: list[tuple[str, int | None]], gone: list[str], mark: bytes) -> None:
+        """Whatever is held; what is put is never taken away by its key."""
+        gone = [path for path in gone if path not in dict(changes)]
+        keys = tuple(entry_key(path, path_digest(path)) for path in gone)
+        made = replace(batch(0, changes), mark=mark, repair=True, removed=keys)
+        result = self.catalogue.publish(member, made)
+        assert (result.acknowledged, result.resync, result.mark) == (made.last, False, mark)
+        self.apply(member, [*changes, *((path, None) for path in gone)])
+        self.held[member] = Acknowledged(INDEX, made.last, mark)
+        if held := self.held.get(member):
+            wrong = replace(batch(held.sequence, [], index=held.index_id), held_mark=b"no mark of ours")
+            assert self.catalogue.publish(member, wrong).resync
+
+    @invariant()
+    def comparing_says_the_truth(self) -> None:
+        for member, held in self.entries.items():
+            pairs = sorted((entry_key(p, path_digest(p)), content_id(c)[-8:]) for p, c in held.items())
+            cuts = [0, *(key for key, _ in pairs[1::2]), MAX_KEY + 1]
+            for first, end in pairwise(cuts):
+                mine = b"".join(key.to_bytes(8) + check for key, check in pairs if first <= key < end)
+                assert self.catalogue.compare(member, Range(first, end - 1, entries_digest(mine))).same
+                found = self.catalogue.compare(member, Range(first, end - 1, b""))
+                assert (found.same, found.entries, found.through) == (False, mine, end - 1)
 
     def apply(self, member: int, changes: list[tuple[str, int | None]]) -> None:
         for path, content in changes:
@@ -107,6 +135,7 @@ class CatalogueMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.catalogue.close()
         self.database.close()
         self.live.clear()
         self.open()
@@ -115,7 +144,15 @@ class CatalogueMachine(RuleBasedStateMachine):
     def new_rules_for_words(self) -> None:
         with self.database.write() as connection:
             connection.execute("UPDATE setting SET value = 'older' WHERE key = 'word_rules'")
-        self.catalogue.refresh_index()
+        self.restart()
+
+    @rule()
+    def build_tiers(self) -> None:
+        self.catalogue.build_tiers()
+
+    @rule()
+    def raise_popular(self) -> None:
+        self.catalogue.raise_popular()
 
     @invariant()
     def acknowledged_is_what_was_said(self) -> None:
@@ -178,6 +215,7 @@ class CatalogueMachine(RuleBasedStateMachine):
             assert (place.name in names) if names else True
 
     def teardown(self) -> None:
+        self.catalogue.close()
         self.database.close()
         shutil.rmtree(self.folder)
 

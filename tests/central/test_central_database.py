@@ -12,6 +12,8 @@ from central.database import Database
 from central.errors import OverloadedError, StorageError
 from central.members import clean_name
 
+NEWEST = module._migrations()[-1][0]
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -23,7 +25,7 @@ def test_it_is_private_and_says_whose_it_is(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA application_id").fetchone()[0] == module.APPLICATION_ID
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == NEWEST
     assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     connection.close()
 
@@ -62,7 +64,7 @@ def test_a_step_up_keeps_a_backup_and_the_data(path: Path, monkeypatch: pytest.M
     with first.write() as connection:
         connection.execute("INSERT INTO setting VALUES ('k', 'v')")
     first.close()
-    steps = [*module._migrations(), (2, "CREATE TABLE later (x)")]
+    steps = [*module._migrations(), (NEWEST + 1, "CREATE TABLE later (x)")]
     monkeypatch.setattr(module, "_migrations", lambda: steps)
     with pytest.raises(StorageError, match="older"):
         Database.open(path)
@@ -70,17 +72,17 @@ def test_a_step_up_keeps_a_backup_and_the_data(path: Path, monkeypatch: pytest.M
     assert second.read().execute("SELECT value FROM setting WHERE key = 'k'").fetchall() == [("v",)]
     assert second.read().execute("SELECT count(*) FROM later").fetchone() == (0,)
     second.close()
-    backup = path.with_name("central.sqlite.v1.backup")
+    backup = path.with_name(f"central.sqlite.v{NEWEST}.backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     kept = sqlite3.connect(backup)
     assert kept.execute("SELECT value FROM setting").fetchall() == [("v",)]
-    assert kept.execute("PRAGMA user_version").fetchone() == (1,)
+    assert kept.execute("PRAGMA user_version").fetchone() == (NEWEST,)
     kept.close()
 
 
 def test_a_step_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Database.create(path).close()
-    steps = [*module._migrations(), (2, "CREATE TABLE later (x); CREATE TABLE member (x)")]
+    steps = [*module._migrations(), (NEWEST + 1, "CREATE TABLE later (x); CREATE TABLE member (x)")]
     monkeypatch.setattr(module, "_migrations", lambda: steps)
     with pytest.raises(StorageError):
         Database.create(path)

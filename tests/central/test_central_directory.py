@@ -264,7 +264,7 @@ def test_the_revoked_are_out_at_once_and_the_others_are_told(central: Central) -
     key.verify(told.signature, message, ec.ECDSA(hashes.SHA256()))
     assert not ana.beat(told.number).HasField("revocations")
     rows = central.server.database.read()
-    wait_for(lambda: rows.execute("SELECT count(*) FROM entry").fetchone() == (0,), 10, "its entries to be cleared")
+    wait_for(lambda: rows.execute("SELECT count(*) FROM part").fetchone() == (0,), 10, "its entries to be cleared")
 
 
 def test_a_lapse_hides_and_a_return_shows_without_publishing(central: Central) -> None:

@@ -1,80 +1,123 @@
 """Background work on the catalogue: names that nobody has any more go, with their contents. Run by the housekeeper."""
 
 import sqlite3
+import threading
 import time
+from collections.abc import Iterable
 
-from central.catalogue.words import RULES, indexed_text
+from central.catalogue.sqlite.parts import Parts, unpack
+from central.catalogue.sqlite.writing import content_key
+from central.catalogue.words import indexed_text
 from central.database import Database
+from central.locks import KeyedLocks
 
 # Names looked at in one transaction, so that publishing never waits long.
 STEP = 500
 # A peer that publishes all anew names most of it again within this time.
 PATIENCE_SECONDS = 60
-_RULES_KEY = "word_rules"
+
+
+class Reclaiming:
+    """Members of whom `holder` may still have rows of names that they gave up. Any thread."""
+
+    def __init__(self, database: Database) -> None:
+        rows = database.read().execute("SELECT DISTINCT member FROM gone").fetchall()
+        self._lock = threading.Lock()  # guards _members
+        self._members = {row[0] for row in rows}
+
+    def __contains__(self, member: int) -> bool:
+        return member in self._members
+
+    def add(self, member: int) -> None:
+        with self._lock:
+            self._members.add(member)
+
+    def remove(self, member: int) -> None:
+        with self._lock:
+            self._members.discard(member)
 
 
 class Cleaner:
-    """Finds its work in the table `orphan`, so nothing is forgotten over a restart."""
+    """Finds its work in the tables `gone` and `orphan`, so nothing is forgotten over a restart."""
 
-    def __init__(self, database: Database, patience_seconds: int = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        members: KeyedLocks,
+        reclaiming: Reclaiming,
+        secret: bytes,
+        patience_seconds: int = PATIENCE_SECONDS,
+    ) -> None:
         self._database = database
+        self._members = members
+        self._reclaiming = reclaiming
+        self._secret = secret
         self._patience_seconds = patience_seconds
 
     def step(self) -> bool:
-        """Cleans a few names; True when there are more."""
+        """Cleans a little; True when there is more."""
+        return self._reclaim() or self._clean_orphans()
+
+    def _due(self, statement: str, most: int) -> list[tuple[int, ...]]:
         now = int(time.time())
-        # Names from the future lay there when the clock was set back.
-        due = self._database.read().execute(
-            "SELECT name FROM orphan WHERE since <= ? OR since > ? LIMIT ?", (now - self._patience_seconds, now, STEP)
-        )
-        names = [row[0] for row in due.fetchall()]
+        # What is from the future lay there when the clock was set back.
+        run = self._database.read().execute
+        return run(
+            f"{statement} WHERE since <= ? OR since > ? LIMIT ?", (now - self._patience_seconds, now, most)
+        ).fetchall()
+
+    def _reclaim(self) -> bool:
+        due = self._due("SELECT number, member FROM gone", 1)
+        if not due:
+            return False
+        number, member = due[0]
+        with self._members.of(member), self._database.write() as connection:
+            rows = connection.execute("DELETE FROM gone WHERE number = ? RETURNING data", (number,)).fetchall()
+            names = [name for (data,) in rows for name in unpack(data)[1]]
+            given_up = sorted(Parts(connection, member).without(names))
+            connection.executemany(
+                "DELETE FROM holder WHERE name = ? AND member = ?", [(name, member) for name in given_up]
+            )
+            self._forget(connection, given_up)
+            more = connection.execute("SELECT 1 FROM gone WHERE member = ? LIMIT 1", (member,)).fetchone()
+            if more is None:
+                self._reclaiming.remove(member)
+        return True
+
+    def _clean_orphans(self) -> bool:
+        names = [row[0] for row in self._due("SELECT name FROM orphan", STEP)]
         if not names:
             return False
         with self._database.write() as connection:
-            for name in names:
-                _clean(connection, name)
+            self._forget(connection, names)
             connection.executemany("DELETE FROM orphan WHERE name = ?", [(name,) for name in names])
         return len(names) == STEP
 
-    def refresh_index(self) -> None:
-        read = self._database.read().execute
-        row = read("SELECT value FROM setting WHERE key = ?", (_RULES_KEY,)).fetchone()
-        if row is not None and row[0] == RULES:
-            return
-        with self._database.write() as connection:
-            if row is not None:
-                _index_anew(connection)
-            connection.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", (_RULES_KEY, RULES))
-
-
-def _clean(connection: sqlite3.Connection, name: int) -> None:
-    run = connection.execute
-    row = run(
-        "SELECT n.content, n.kind, n.path, c.size FROM name n JOIN content c ON c.number = n.content"
-        " WHERE n.number = ?",
-        (name,),
-    ).fetchone()
-    if row is None:
-        return
-    content, kind, path, size = row
-    if run("SELECT 1 FROM entry WHERE content = ? AND name = ? LIMIT 1", (content, name)).fetchone() is not None:
-        return
-    # A contentless index forgets a row only when it is given the very text that it was given before.
-    run(
-        "INSERT INTO name_words (name_words, rowid, words) VALUES ('delete', ?, ?)",
-        (name, indexed_text(path, kind, size)),
-    )
-    run("DELETE FROM name WHERE number = ?", (name,))
-    if run("SELECT 1 FROM name WHERE content = ? LIMIT 1", (content,)).fetchone() is None:
-        run("DELETE FROM content WHERE number = ?", (content,))
-
-
-def _index_anew(connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT INTO name_words (name_words) VALUES ('delete-all')")
-    names = connection.execute(
-        "SELECT n.number, n.path, n.kind, c.size FROM name n JOIN content c ON c.number = n.content ORDER BY n.number"
-    )
-    connection.executemany(
-        "INSERT INTO name_words (rowid, words) VALUES (?, ?)",
-        ((number, indexed_text(path, kind, size)) for number, path, kind, size in names),
-    )
+    def _forget(self, connection: sqlite3.Connection, names: Iterable[int]) -> None:
+        """Deletes those of `names` that nobody has, and their contents when those were the last names."""
+        run = connection.execute
+        contents = set()
+        unindexed = []
+        for name in names:
+            if run("SELECT 1 FROM holder WHERE name = ? LIMIT 1", (name,)).fetchone() is not None:
+                continue
+            row = run(
+                "DELETE FROM name WHERE number = ? RETURNING content, kind, path,"
+                " (SELECT size FROM content c WHERE c.number = name.content)",
+                (name,),
+            ).fetchall()
+            if row:
+                content, kind, path, size = row[0]
+                contents.add(content)
+                # A contentless index forgets a row only when it is given the very text that it was given before.
+                unindexed.append((name, indexed_text(path, kind, size)))
+        connection.executemany("INSERT INTO name_words (name_words, rowid, words) VALUES ('delete', ?, ?)", unindexed)
+        for content in sorted(contents):
+            if run("SELECT 1 FROM name WHERE content = ? LIMIT 1", (content,)).fetchone() is None:
+                content_id, size = run(
+                    "DELETE FROM content WHERE number = ? RETURNING content_id, size", (content,)
+                ).fetchall()[0]
+                run(
+                    "DELETE FROM content_key WHERE key = ? AND content = ?",
+                    (content_key(self._secret, content_id, size), content),
+                )

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 
 # Far more names than are renamed while a search runs.
 RENAMED_KEPT = 20_000
+# Live holders that make a content popular.
+POPULAR = 5
+# Contents that became popular and were not taken yet; more than that wait for the next building of the tiers.
+RISEN_KEPT = 50_000
+
+
+SLICE = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,36 @@ class LiveCounters:
         self._lock = threading.Lock()  # held for every change
         self._names = array("I")
         self._contents = array("I")
-        self._content_of = array("Q")
+        self._content_of = array("I")
         # Names of each member that was live since the start; each name once.
         self._held: dict[int, array[int]] = {}
         # Names lately given up by members that keep the content under another, with the generation of that.
         self._renamed: dict[int, int] = {}
         self.generation = 0
         self._live: set[int] = set()
+        self._risen: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        """Above all names that live members have."""
+        return len(self._names)
+
+    def take_risen(self, most: int) -> list[int]:
+        """Contents that became popular since they were last asked for."""
+        with self._lock:
+            taken = [content for content, _ in zip(self._risen, range(most), strict=False)]
+            for content in taken:
+                del self._risen[content]
+        return taken
+
+    def popular(self, least: int) -> dict[int, list[int]]:
+        """Contents by their live holders, for those that have at least `least`."""
+        found: dict[int, list[int]] = {}
+        # In slices, since other threads wait for each.
+        for start in range(0, len(self._contents), SLICE):
+            for number, holders in enumerate(self._contents[start : start + SLICE], start):
+                if holders >= least:
+                    found.setdefault(holders, []).append(number)
+        return found
 
     def name(self, number: int) -> int:
         """Live members that share the content under this name."""
@@ -56,13 +86,21 @@ class LiveCounters:
         except IndexError:
             return 0
 
-    def content_of(self, name: int) -> int:
-        """The content of a name that some live member has had."""
-        return self._content_of[name]
+    def alive(self, names: list[int]) -> list[int]:
+        """Those of `names` that live members have."""
+        counters, size = self._names, len(self._names)
+        return [name for name in names if name < size and counters[name]]
 
-    def renamed_since(self, name: int, generation: int) -> bool:
-        """Whether the name was given up for another one after `generation`: who began to read then misses that one."""
-        return self._renamed.get(name, 0) > generation
+    def contents_of(self, names: list[int]) -> list[int]:
+        """The contents of names that live members have had."""
+        content_of = self._content_of
+        return [content_of[name] for name in names]
+
+    def renamed_among(self, names: Iterable[int], generation: int) -> bool:
+        """Whether one was given up for another after `generation`: who began to read then misses that one."""
+        if self.generation == generation:
+            return False
+        return any(self._renamed.get(name, 0) > generation and not self.name(name) for name in names)
 
     def is_live(self, member: int) -> bool:
         return member in self._live
@@ -76,7 +114,7 @@ class LiveCounters:
             rows = list(load())
             with self._lock:
                 self._remember(rows)
-                self._held[member] = array("Q", (name for name, _ in rows))
+                self._held[member] = array("I", (name for name, _ in rows))
         with self._lock:
             if member not in self._live:
                 self._live.add(member)
@@ -94,7 +132,7 @@ class LiveCounters:
             if member in self._live:
                 self._count(self._held[member], -1)
             if member in self._held:
-                self._held[member] = array("Q")
+                self._held[member] = array("I")
 
     def apply(self, member: int, delta: Delta) -> None:
         """After the batch is committed. What is gained counts before what is lost: a renamed content never vanishes."""
@@ -105,7 +143,7 @@ class LiveCounters:
             live = member in self._live
             self._remember(delta.gained)
             if delta.anew:
-                fresh = array("Q", (name for name, _ in delta.gained))
+                fresh = array("I", (name for name, _ in delta.gained))
                 self._held[member] = fresh
                 if live:
                     self._count(fresh, 1)
@@ -115,12 +153,13 @@ class LiveCounters:
             if live:
                 self._add(self._names, (name for name, _ in delta.gained), 1)
                 self._add(self._contents, delta.gained_contents, 1)
+                self._note_risen(delta.gained_contents)
                 self._rename((name for name, _ in delta.lost), {content for _, content in delta.gained})
                 self._add(self._names, (name for name, _ in delta.lost), -1)
                 self._add(self._contents, delta.lost_contents, -1)
             if delta.lost:
                 gone = {name for name, _ in delta.lost}
-                held = self._held[member] = array("Q", (name for name in held if name not in gone))
+                held = self._held[member] = array("I", (name for name in held if name not in gone))
             held.extend(name for name, _ in delta.gained)
 
     def _rename(self, lost: Iterable[int], contents: set[int]) -> None:
@@ -144,7 +183,16 @@ class LiveCounters:
     def _count(self, names: "array[int]", step: int) -> None:
         content_of = self._content_of
         self._add(self._names, names, step)
-        self._add(self._contents, {content_of[name] for name in names}, step)
+        contents = {content_of[name] for name in names}
+        self._add(self._contents, contents, step)
+        if step > 0:
+            self._note_risen(contents)
+
+    def _note_risen(self, contents: Iterable[int]) -> None:
+        counters = self._contents
+        self._risen.update((c, None) for c in contents if counters[c] == POPULAR)
+        while len(self._risen) > RISEN_KEPT:
+            del self._risen[next(iter(self._risen))]
 
     @staticmethod
     def _add(counters: "array[int]", numbers: Iterable[int], step: int) -> None:

@@ -1,41 +1,50 @@
 """Finds pages of contents: live names in windows of bounded size, the most held contents of a window first.
 
-Runs in the thread that asks. Names are walked in the order in which they arrived, and the walk stops at a window's
-worth, so common words cost no more than others. Within a window the order is exact: most live holders first.
+Runs in the thread that asks. Popular names are looked at first, then the others in the order in which they arrived,
+and looking stops at a page's worth, so common words cost no more than others. Within a window the order is exact:
+most live holders first.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TypeAlias
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
+from central.catalogue.sqlite.albums import Albums
+from central.catalogue.sqlite.describing import Described, Describer, Read
 from central.catalogue.sqlite.live import LiveCounters
-from central.catalogue.words import Wanted
+from central.catalogue.sqlite.stages import Stage, Stages
+from central.catalogue.sqlite.tier_keeping import TierKeeper
+from central.catalogue.sqlite.tiers import HOT, REST, PopularNames, matching
+from central.catalogue.sqlite.vocabulary import Vocabulary
+from central.catalogue.wanted import Wanted
 from central.domain import MAX_OTHER_NAMES, SearchPage, SearchQuestion, SearchRow
-from protos.agreed import KINDS
 
 # Live names that make a window.
 WINDOW = 1000
-# Names looked at for one page; beyond this the page ends early, with a cursor.
-SCAN_LIMIT = 200_000
-# Names read of a content with very many.
-NAMES_READ = 64
+# What looking for one page may cost, in names found in the index; beyond this the page ends early, with a cursor.
+SCAN_LIMIT = 30_000
+# What reading a row of a name or a content costs beside finding it, and what looking into a stage costs at least.
+ROW_COST = 20
+STAGE_COST = 300
 # Characters of names and paths in a page; with the rest it stays under 1 MiB.
 PAGE_TEXT = 200_000
-EARLIER_NAMES_READ = 1000
 ATTEMPTS = 10
-_CHUNK = 512
-_NAMES = "SELECT number, kind, modified, path FROM name "
-
-Read = Callable[[], sqlite3.Connection]
-# Number, kind, modified, path.
-_Name: TypeAlias = tuple[int, int, int, str]
+# A page that has so many rows leaves looser matches to the next one.
+ENOUGH_ROWS = 10
+# Places of an index looked through in one step at first, and after how long such steps end the page.
+STEP_PLACES = 250_000
+STEPS_SECONDS = 0.02
+_QUICK_SECONDS = 0.001
+_FASTER = 8
+_FIRST_CHUNK = 2048
+_CHUNK = 8192
+_MARKS = 250
 
 
 @dataclass
-class _Candidate:
+class Candidate:
     """A content in a window, with the first of its live matching names."""
 
     content: int
@@ -45,175 +54,242 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Window:
-    """Names numbered above `start` up to `end`; `end` is LAST when the names have ended. Candidates in order."""
+    """Names placed above `start` up to `end`; `end` is LAST when the names have ended. Candidates in order."""
 
     start: int
     end: int
-    scanned: int
-    candidates: list[_Candidate]
+    cost: int
+    candidates: list[Candidate]
 
 
 class Searcher:
-    """Answers search questions from the index and the live counters."""
+    """Answers search questions from the indexes and the live counters."""
 
-    def __init__(self, read: Read, live: LiveCounters, window: int = WINDOW) -> None:
+    def __init__(
+        self, read: Read, live: LiveCounters, tiers: TierKeeper, vocabulary: Vocabulary, window: int = WINDOW
+    ) -> None:
         self._read = read
         self._live = live
+        self._tiers = tiers
+        self._vocabulary = vocabulary
         self._window = window
 
     def search(self, question: SearchQuestion) -> SearchPage:
         """Raises BadQuestionError."""
-        wanted = Wanted.read(question.text, question.kind, question.min_size, question.max_size)
+        wanted = Wanted.read(question)
         place = Cursor.read(question)
-        shown: dict[bytes, tuple[bool, SearchRow]] = {}
-        text_left = PAGE_TEXT
-        scanned = 0
-        while place.start != LAST:
-            if scanned >= SCAN_LIMIT:
-                return SearchPage(_best_first(shown), place.write(question))
-            window = self._read_window(wanted, place)
-            scanned += window.scanned
-            for candidate in window.candidates:
-                described = self._describe(wanted, window, candidate)
-                # A member that lies about a size makes a second content of the same id: the most held one stands.
-                if described is None or described[1].content_id in shown:
-                    continue
-                if len(shown) >= question.limit or text_left <= 0:
-                    return SearchPage(_best_first(shown), place.write(question))
-                shown[described[1].content_id] = described
-                text_left -= _text_length(described[1])
-                place = Cursor(window.start, window.end, candidate.holders, candidate.content)
-            place = Cursor(window.end)
-        return SearchPage(_best_first(shown), "")
+        with self._tiers.current() if place is None else self._tiers.generation(place.generation) as tiers:
+            looking = _Looking(self, wanted, question, tiers)
+            page = looking.page(place or looking.beginning())
+            if place is not None:
+                return page
+            return replace(page, albums=Albums(self._read, self._live).among(wanted, page.rows))
 
-    def _read_window(self, wanted: Wanted, place: Cursor) -> _Window:
+
+class _Looking:
+    """One question's way through the stages."""
+
+    def __init__(self, searcher: Searcher, wanted: Wanted, question: SearchQuestion, tiers: PopularNames) -> None:
+        self._read = searcher._read
+        self._live = searcher._live
+        self._size = searcher._window
+        self._wanted = wanted
+        self._question = question
+        self._tiers = tiers
+        self._stages = Stages(wanted, searcher._vocabulary)
+        self._describer = Describer(self._read, self._live, wanted)
+        self._spent = 0.0
+        self._late = False
+
+    def beginning(self) -> Cursor:
+        first = HOT if self._tiers.generation else REST
+        floor = self._tiers.floor
+        return Cursor(first, self._tiers.generation, floor, floor - 1 if first == HOT else 0)
+
+    def page(self, place: Cursor) -> SearchPage:
+        shown: dict[bytes, tuple[Described, int]] = {}
+        text_left = PAGE_TEXT
+        cost = 0
+        stage = self._stages.at(place.stage)
+        while stage is not None:
+            if stage.number != place.stage:
+                place = self._start_of(stage, place)
+            if cost >= SCAN_LIMIT or self._late or (stage.is_loose and len(shown) >= ENOUGH_ROWS):
+                return _page(shown, place.write(self._question))
+            window = self._read_window(stage, place)
+            cost += window.cost + STAGE_COST
+            for candidate in window.candidates:
+                described = self._describe(stage, window, place, candidate)
+                # A member that lies about a size makes a second content of the same id: the most held one stands.
+                if described is None or described.row.content_id in shown:
+                    continue
+                if len(shown) >= self._question.limit or text_left <= 0:
+                    return _page(shown, place.write(self._question))
+                shown[described.row.content_id] = described, stage.is_pieces
+                text_left -= _text_length(described.row)
+                place = replace(
+                    place, start=window.start, end=window.end, holders=candidate.holders, content=candidate.content
+                )
+            place = replace(place, start=window.end, end=UNDECIDED, holders=0, content=0)
+            if window.end == LAST:
+                stage = self._after(stage)
+        return _page(shown, "")
+
+    def _start_of(self, stage: Stage, place: Cursor) -> Cursor:
+        start = place.floor - 1 if stage.tier == HOT else 0
+        return replace(place, stage=stage.number, start=start, end=UNDECIDED, holders=0, content=0)
+
+    def _after(self, stage: Stage) -> Stage | None:
+        following = self._stages.at(stage.number + 1)
+        if following is not None and following.tier == HOT and not self._tiers.generation:
+            return self._stages.at(following.number + REST)
+        return following
+
+    def _read_window(self, stage: Stage, place: Cursor) -> _Window:
         """What is left after `place` of its window; an undecided window ends after enough live names.
 
         Read again when a file was renamed meanwhile: its old name would count no more, and its new one not yet.
         """
         for _ in range(ATTEMPTS):
             generation = self._live.generation
-            window, dead = self._try_window(wanted, place)
-            if not any(self._live.renamed_since(name, generation) for name in dead):
+            end, names, found = self._scan(stage, place)
+            if not self._live.renamed_among(names, generation):
                 break
-        return window
-
-    def _try_window(self, wanted: Wanted, place: Cursor) -> tuple[_Window, list[int]]:
-        """The window, and its names that nobody live has."""
-        found: dict[int, _Candidate] = {}
-        dead: list[int] = []
-        decided = place.end != UNDECIDED
-        end = place.end if decided else LAST
-        rows = self._read().execute(
-            "SELECT rowid FROM name_words WHERE name_words MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid",
-            (wanted.expression(), place.start, end),
-        )
-        scanned = live_names = 0
-        try:
-            while chunk := rows.fetchmany(min(_CHUNK, self._window)):
-                scanned += len(chunk)
-                for (name,) in chunk:
-                    if self._live.name(name):
-                        live_names += 1
-                        content = self._live.content_of(name)
-                        candidate = found.get(content)
-                        if candidate is None:
-                            candidate = found[content] = _Candidate(content, self._live.content(content))
-                        if len(candidate.names) <= MAX_OTHER_NAMES:
-                            candidate.names.append(name)
-                    else:
-                        dead.append(name)
-                if not decided and (live_names >= self._window or scanned >= SCAN_LIMIT):
-                    end = chunk[-1][0]
-                    break
-        finally:
-            rows.close()
         candidates = [candidate for candidate in found.values() if candidate.holders]
-        if wanted.by_size:
-            candidates = list(self._of_size(wanted, candidates))
-        candidates.sort(key=_order)
         if place.holders:
             candidates = [c for c in candidates if _order(c) > (-place.holders, place.content)]
-        return _Window(place.start, end, scanned, candidates), dead
+        cost = len(names)
+        if self._wanted.by_size and not self._wanted.all_sizes_fit():
+            cost += ROW_COST * len(candidates)
+            candidates = self._of_size(candidates)
+        if self._wanted.read_names or stage.verified:
+            cost += ROW_COST * sum(len(candidate.names) for candidate in candidates)
+            candidates = self._of_names(stage, candidates)
+        candidates.sort(key=_order)
+        return _Window(place.start, end, cost, candidates)
 
-    def _of_size(self, wanted: Wanted, candidates: list[_Candidate]) -> Iterator[_Candidate]:
+    def _scan(self, stage: Stage, place: Cursor) -> tuple[int, list[int], dict[int, Candidate]]:
+        """The window's end, all its names, and the contents of those that count."""
+        found: dict[int, Candidate] = {}
+        every: list[int] = []
+        every_place: list[int] = []
+        live_names = 0
+        most = min(_FIRST_CHUNK, 2 * self._size)
+        for places, end in self._steps(stage, place, most):
+            names = places if stage.tier == REST else [self._tiers.name_at(stage.tier, at) for at in places]
+            every += names
+            every_place += places
+            live_names += self._collect(stage, place.floor, names, found)
+            if end == LAST or place.end != UNDECIDED:
+                continue
+            if self._late or live_names >= self._size or len(every) >= SCAN_LIMIT:
+                # Names of one content are side by side in a tier: its window ends before the last content.
+                if stage.tier == REST or (self._late and not found):
+                    return end, every, found
+                if len(found) > 1:
+                    _, last = found.popitem()
+                    return every_place[every.index(last.names[0])] - 1, every, found
+        return LAST if place.end == UNDECIDED else place.end, every, found
+
+    def _steps(self, stage: Stage, place: Cursor, most: int) -> Iterator[tuple[list[int], int]]:
+        """Places where the stage finds something, step by step, and where each step ended."""
+        upto = LAST if place.end == UNDECIDED else place.end
+        highest = min(upto, self._highest(stage))
+        width = STEP_PLACES
+        end = place.start
+        while end < highest:
+            target = end + width if end + width < highest else upto
+            began = time.perf_counter()
+            places = self._find(stage, end, target, most)
+            took = time.perf_counter() - began
+            end = places[-1] if len(places) == most else target
+            self._spent += took
+            # Large catalogues only: in others one step sees all.
+            self._late = self._spent > STEPS_SECONDS and end < highest
+            yield places, LAST if end == upto else end
+            if took < _QUICK_SECONDS:
+                width *= _FASTER
+            most = max(1, min(_CHUNK, SCAN_LIMIT))
+
+    def _highest(self, stage: Stage) -> int:
+        """No place above it has a live name."""
+        return len(self._live) if stage.tier == REST else self._tiers.size(stage.tier)
+
+    def _find(self, stage: Stage, after: int, upto: int, most: int) -> list[int]:
+        if stage.tier == REST:
+            return matching(self._read(), "name_words", stage.expression, after, upto, most)
+        return self._tiers.find(stage.tier, stage.expression, after, upto, most)
+
+    def _collect(self, stage: Stage, floor: int, names: list[int], found: dict[int, Candidate]) -> int:
+        """Takes the live names that are in no earlier tier; how many."""
+        alive = self._live.alive(names)
+        if stage.tier != HOT:
+            alive = self._tiers.not_before(stage.tier, alive, floor)
+        for name, content in zip(alive, self._live.contents_of(alive), strict=True):
+            candidate = found.get(content)
+            if candidate is None:
+                candidate = found[content] = Candidate(content, self._live.content(content))
+            if len(candidate.names) <= MAX_OTHER_NAMES:
+                candidate.names.append(name)
+        return len(alive)
+
+    def _of_size(self, candidates: list[Candidate]) -> list[Candidate]:
         run = self._read().execute
-        remaining = iter(candidates)
-        while chunk := {c.content: c for c in islice(remaining, _CHUNK)}:
+        kept = []
+        for chunk in _chunks(candidates):
+            by_content = {candidate.content: candidate for candidate in chunk}
             marks = ",".join("?" * len(chunk))
-            for content, size in run(
-                f"SELECT number, size FROM content WHERE number IN ({marks})", tuple(chunk)
-            ).fetchall():
-                if wanted.fits(size):
-                    yield chunk[content]
+            rows = run(f"SELECT number, size FROM content WHERE number IN ({marks})", tuple(by_content)).fetchall()
+            kept += [by_content[content] for content, size in rows if self._wanted.fits(size)]
+        return kept
 
-    def _describe(self, wanted: Wanted, window: _Window, candidate: _Candidate) -> tuple[bool, SearchRow] | None:
-        """The row, and whether the file's own name has all the words. None: gone, or shown in an earlier window."""
+    def _of_names(self, stage: Stage, candidates: list[Candidate]) -> list[Candidate]:
+        """Those that have a name that matches in what the index does not know; with these names only."""
         run = self._read().execute
-        content = run("SELECT content_id, size FROM content WHERE number = ?", (candidate.content,)).fetchone()
-        if content is None:
-            return None
-        if window.start and self._shown_before(wanted, window, candidate):
-            return None
-        alive = self._live_names(candidate)
-        # Renamed since the window was read: whatever it is called now.
-        matching = [row for row in alive if row[0] in candidate.names] or [
-            row for row in alive if wanted.matches(row[3], row[1])
-        ]
-        if not matching:
-            return None
-        (in_name, _, _), (_, kind, modified, path) = max(
-            ((wanted.in_text(_file_name(row[3])), self._live.name(row[0]), -row[0]), row) for row in matching
+        for chunk in _chunks(candidates):
+            names = [name for candidate in chunk for name in candidate.names]
+            kept: set[int] = set()
+            for start in range(0, len(names), _MARKS):
+                some = names[start : start + _MARKS]
+                marks = ",".join("?" * len(some))
+                rows = run(f"SELECT number, kind, modified, path FROM name WHERE number IN ({marks})", some)
+                kept.update(row[0] for row in rows.fetchall() if self._describer.matches(stage, row))
+            for candidate in chunk:
+                candidate.names = [name for name in candidate.names if name in kept]
+        return [candidate for candidate in candidates if candidate.names]
+
+    def _describe(self, stage: Stage, window: _Window, place: Cursor, candidate: Candidate) -> Described | None:
+        """None: gone, or shown in an earlier window or stage."""
+
+        def place_of(name: int) -> tuple[int, int]:
+            return self._tiers.tier_of_name(name, place.floor), name if stage.tier == REST else LAST
+
+        may_be_earlier = (
+            stage.group > 0
+            or self._tiers.tier_of_content(candidate.content) < stage.tier
+            or (stage.tier == REST and window.start > 0)
         )
-        name = _file_name(path)
-        others = dict.fromkeys(other for row in alive if (other := _file_name(row[3])) != name)
-        return in_name, SearchRow(
-            content_id=content[0],
-            name=name,
-            path=path[: -len(name) - 1],
-            size=content[1],
-            kind=KINDS[kind],
-            holders=candidate.holders,
-            names=tuple(islice(others, MAX_OTHER_NAMES)),
-            modified=modified,
-        )
-
-    def _live_names(self, candidate: _Candidate) -> list[_Name]:
-        """Live names of a content, not all of very many; those that were found are among them."""
-        run = self._read().execute
-        for _ in range(ATTEMPTS):
-            generation = self._live.generation
-            rows = run(_NAMES + "WHERE content = ? LIMIT ?", (candidate.content, NAMES_READ)).fetchall()
-            known: dict[int, _Name] = {row[0]: row for row in rows}
-            for number in candidate.names:
-                if number not in known:
-                    known |= {row[0]: row for row in run(_NAMES + "WHERE number = ?", (number,)).fetchall()}
-            alive = [row for row in known.values() if self._live.name(row[0])]
-            if not any(self._live.renamed_since(number, generation) for number in known):
-                break
-        return alive
-
-    def _shown_before(self, wanted: Wanted, window: _Window, candidate: _Candidate) -> bool:
-        """Whether an earlier window holds a live matching name of the same content."""
-        rows = self._read().execute(
-            _NAMES + "WHERE content = ? AND number <= ? LIMIT ?", (candidate.content, window.start, EARLIER_NAMES_READ)
-        )
-        return any(self._live.name(row[0]) and wanted.matches(row[3], row[1]) for row in rows.fetchall())
+        here = (stage.tier, window.start)
+        if may_be_earlier and self._describer.shown_before(stage, candidate.content, place_of, here):
+            return None
+        return self._describer.describe(stage, candidate.content, candidate.holders, candidate.names)
 
 
-def _order(candidate: _Candidate) -> tuple[int, int]:
+def _chunks(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
+    remaining = iter(candidates)
+    while chunk := list(islice(remaining, _MARKS)):
+        yield chunk
+
+
+def _order(candidate: Candidate) -> tuple[int, int]:
     return -candidate.holders, candidate.content
-
-
-def _file_name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _text_length(row: SearchRow) -> int:
     return len(row.name) + len(row.path) + sum(map(len, row.names))
 
 
-def _best_first(shown: dict[bytes, tuple[bool, SearchRow]]) -> tuple[SearchRow, ...]:
-    """Names that have the words themselves come before those that have them in a folder's name."""
-    ranked = sorted(shown.values(), key=lambda entry: (not entry[0], -entry[1].holders))
-    return tuple(row for _, row in ranked)
+def _page(shown: dict[bytes, tuple[Described, int]], cursor: str) -> SearchPage:
+    """Whole words come before pieces, and names that have the words themselves before those with them in a folder."""
+    ranked = sorted(shown.values(), key=lambda entry: (entry[1], not entry[0].in_name, -entry[0].row.holders))
+    return SearchPage(tuple(described.row for described, _ in ranked), cursor)

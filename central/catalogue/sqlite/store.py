@@ -5,19 +5,41 @@ Any thread may call it. One member's batches and its first arrival go one after 
 
 import random
 import sqlite3
+import threading
 from collections.abc import Iterator
+from itertools import islice
 
-from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner
+from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Reclaiming
+from central.catalogue.sqlite.comparing import compare
 from central.catalogue.sqlite.live import LiveCounters
+from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
-from central.catalogue.sqlite.writing import BatchWriter, forget_all
+from central.catalogue.sqlite.tier_keeping import TierKeeper
+from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
+from central.catalogue.sqlite.vocabulary import Vocabulary
+from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
+from central.catalogue.words import split_words
 from central.database import Database
-from central.domain import Acknowledged, Batch, Found, PublishResult, SearchPage, SearchQuestion, Totals
+from central.domain import (
+    Acknowledged,
+    Batch,
+    Comparison,
+    Found,
+    PublishResult,
+    Range,
+    SearchPage,
+    SearchQuestion,
+    Totals,
+)
 from central.locks import KeyedLocks
 
-# Names looked at to name a located content.
+# Names looked at to name a located content, and to find its holders.
 NAMES_READ = 32
+HELD_NAMES_READ = 1000
+ATTEMPTS = 10
 _HOLDERS_CHUNK = 256
+# Batches that are applied or wait for it; peers that send more are told to come back later.
+PUBLISHERS = 8
 
 
 class SqliteCatalogue:
@@ -31,42 +53,59 @@ class SqliteCatalogue:
         cleaning_patience: int = PATIENCE_SECONDS,
     ) -> None:
         self._database = database
+        self._secret = secret_of(database)
+        finish_upgrade(database, self._secret)
+        refresh_index(database)
         self._live = LiveCounters()
-        self._searcher = Searcher(database.read, self._live, window)
-        self._cleaner = Cleaner(database, cleaning_patience)
+        self._vocabulary = Vocabulary.load(database.read())
+        self._tiers = TierKeeper(database, self._live)
+        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, window)
         self._members = KeyedLocks()
+        self._reclaiming = Reclaiming(database)
+        self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
         self._rng = rng or random.SystemRandom()
+        self._publishing = threading.BoundedSemaphore(PUBLISHERS)
+
+    def close(self) -> None:
+        self._tiers.close()
 
     def acknowledged(self, member: int) -> Acknowledged | None:
         return _acknowledged(self._database.read(), member)
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
-        anew = batch.previous == 0
         with self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
-                if not anew:
-                    if held is None or held.index_id != batch.index_id:
-                        return PublishResult(0, resync=True)
-                    if held.sequence != batch.previous:
-                        return PublishResult(held.sequence, resync=True)
-                writer = BatchWriter(connection, member, anew)
-                writer.apply(batch.changes)
+                refusal = _refusal(held, batch)
+                if refusal is not None:
+                    return refusal
+                writer = BatchWriter(connection, member, batch.anew, self._secret)
+                writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
                 connection.execute(
-                    "INSERT INTO publication (member, index_id, sequence, entries) VALUES (?1, ?2, ?3, ?4)"
-                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3,"
+                    "INSERT INTO publication (member, index_id, sequence, entries, mark) VALUES (?1, ?2, ?3, ?4, ?6)"
+                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, mark = ?6,"
                     " entries = ?4 + CASE WHEN ?5 THEN 0 ELSE entries END",
-                    (member, batch.index_id, batch.last, writer.entries, anew),
+                    (member, batch.index_id, batch.last, writer.entries, batch.anew, batch.mark),
                 )
+            if writer.gave_up:
+                self._reclaiming.add(member)
+            for path in writer.texts:
+                self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
-        return PublishResult(batch.last, resync=False)
+        return PublishResult(batch.last, resync=False, mark=batch.mark)
+
+    def compare(self, member: int, span: Range) -> Comparison:
+        # Alone with the member's entries: a batch between two reads would tear them.
+        with self._members.of(member):
+            return compare(self._database.read(), member, span)
 
     def withdraw(self, member: int) -> None:
         self._live.depart(member)
         with self._members.of(member):
             with self._database.write() as connection:
-                forget_all(connection, member)
+                if give_up_parts(connection, member):
+                    self._reclaiming.add(member)
                 connection.execute("DELETE FROM publication WHERE member = ?", (member,))
             self._live.forget(member)
 
@@ -80,8 +119,7 @@ class SqliteCatalogue:
                 self._live.arrive(member, lambda: self._entries(member))
 
     def _entries(self, member: int) -> list[tuple[int, int]]:
-        rows = self._database.read().execute("SELECT name, content FROM entry WHERE member = ?", (member,))
-        return rows.fetchall()
+        return list(Parts(self._database.read(), member).pairs())
 
     def search(self, question: SearchQuestion) -> SearchPage:
         return self._searcher.search(question)
@@ -91,36 +129,61 @@ class SqliteCatalogue:
 
     def _locate(self, content_id: bytes, most: int) -> Found:
         """Of several sizes that members claim for one id, the most held one stands."""
-        rows = self._database.read().execute("SELECT number, size FROM content WHERE content_id = ?", (content_id,))
+        key = id_key(self._secret, content_id)
+        rows = self._database.read().execute(
+            "SELECT c.number, c.size FROM content_key k JOIN content c ON c.number = k.content"
+            " WHERE k.key BETWEEN ? AND ? AND c.content_id = ?",
+            (key, key | 0x7FFF, content_id),
+        )
         held = [(self._live.content(number), number, size) for number, size in rows.fetchall()]
         holders, number, size = max(held, default=(0, 0, 0))
         if holders == 0:
             return Found(content_id, 0, "", ())
-        drawn = []
-        for member in self._holders(number):
-            if self._live.is_live(member):
-                drawn.append(member)
-                if len(drawn) >= min(most, holders):
-                    break
+        drawn: list[int] = []
+        # Read again when a file was renamed meanwhile: its old name is gone then, and its new one was not read.
+        for _ in range(ATTEMPTS):
+            drawn = list(islice(self._holders(number), min(most, holders)))
+            if drawn:
+                break
         self._rng.shuffle(drawn)
         return Found(content_id, size if drawn else 0, self._best_name(number), tuple(drawn))
 
     def _holders(self, content: int) -> Iterator[int]:
-        """Each holder once, live or not, all around from a random one, so that a popular content is not read whole."""
+        """Each live holder once, in an order that favours nobody; a popular content is not read whole."""
         run = self._database.read().execute
-        highest = run("SELECT max(member) FROM entry WHERE content = ?", (content,)).fetchone()[0] or 0
+        names = run("SELECT number FROM name WHERE content = ? LIMIT ?", (content, HELD_NAMES_READ)).fetchall()
+        # The more live members a name has, the more likely it comes early.
+        # Names that seem dead come last: a renamed file's new name is one for a moment.
+        drawn = sorted(
+            (-(self._rng.random() ** (1 / holders)) if (holders := self._live.name(name)) else 0.0, name)
+            for (name,) in names
+        )
+        seen: set[int] = set()
+        for _, name in drawn:
+            for member in self._members_of(name):
+                if member not in seen and self._live.is_live(member) and self._really_has(member, name):
+                    seen.add(member)
+                    yield member
+
+    def _members_of(self, name: int) -> Iterator[int]:
+        """Members that have the name, live or not, all around from a random one."""
+        run = self._database.read().execute
+        highest = run("SELECT max(member) FROM holder WHERE name = ?", (name,)).fetchone()[0] or 0
         middle = self._rng.randint(0, highest)
         for first, last in ((middle, highest), (0, middle - 1)):
             while first <= last:
                 rows = run(
-                    "SELECT DISTINCT member FROM entry WHERE content = ? AND member BETWEEN ? AND ?"
-                    " ORDER BY member LIMIT ?",
-                    (content, first, last, _HOLDERS_CHUNK),
+                    "SELECT member FROM holder WHERE name = ? AND member BETWEEN ? AND ? ORDER BY member LIMIT ?",
+                    (name, first, last, _HOLDERS_CHUNK),
                 ).fetchall()
                 if not rows:
                     break
                 yield from (row[0] for row in rows)
                 first = rows[-1][0] + 1
+
+    def _really_has(self, member: int, name: int) -> bool:
+        """Rows of what a member gave up are removed later; until then its entries themselves are asked."""
+        return member not in self._reclaiming or not Parts(self._database.read(), member).without((name,))
 
     def _best_name(self, content: int) -> str:
         rows = self._database.read().execute(
@@ -135,9 +198,22 @@ class SqliteCatalogue:
     def totals(self) -> Totals:
         return totals(self._database)
 
-    def refresh_index(self) -> None:
-        """Builds the index of words anew when the rules for words have changed since it was built."""
-        self._cleaner.refresh_index()
+    def raise_popular(self) -> bool:
+        """Puts what became popular where searches look first; True when there is more."""
+        return self._tiers.raise_popular()
+
+    def build_tiers(self) -> None:
+        """Sorts the names by popularity anew; seconds for millions, without holding up anybody."""
+        self._tiers.build()
+
+    def tend_tiers(self) -> None:
+        """Builds them when it is time."""
+        if self._tiers.stale:
+            self._tiers.build()
+
+    def hurry(self) -> None:
+        """Background work that is running ends soon, unfinished."""
+        self._tiers.hurry()
 
 
 def totals(database: Database) -> Totals:
@@ -154,6 +230,21 @@ def totals(database: Database) -> Totals:
     return Totals(entries, contents, names)
 
 
+def _refusal(held: Acknowledged | None, batch: Batch) -> PublishResult | None:
+    """The answer to a batch that does not follow on what is held."""
+    mark = b"" if held is None else held.mark
+    sequence = 0 if held is None else held.sequence
+    if batch.held_mark not in (b"", mark):
+        return PublishResult(sequence, resync=True, mark=mark)
+    if batch.anew or batch.repair:
+        return None
+    if held is None or held.index_id != batch.index_id:
+        return PublishResult(0, resync=True, mark=mark)
+    return None if sequence == batch.previous else PublishResult(sequence, resync=True, mark=mark)
+
+
 def _acknowledged(connection: sqlite3.Connection, member: int) -> Acknowledged | None:
-    row = connection.execute("SELECT index_id, sequence FROM publication WHERE member = ?", (member,)).fetchone()
+    row = connection.execute(
+        "SELECT index_id, sequence, mark, entries FROM publication WHERE member = ?", (member,)
+    ).fetchone()
     return None if row is None else Acknowledged(*row)

@@ -1,137 +1,208 @@
-"""Applies a batch of changes inside one transaction, and says what it changed. Runs in the thread that publishes."""
+"""Applies a batch of changes inside one transaction, and says what it changed. Runs in the thread that publishes.
+
+What is needed of the database is read for the whole batch at once, and written the same way, in the order of the keys.
+"""
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
+from central.catalogue.sqlite.parts import Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
-from protos.agreed import KINDS, kind_of
+from protos.agreed import KINDS, entry_key, kind_of, path_digest
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
+# Keys asked for in one statement.
+_CHUNK = 250
+
+# Content id and size.
+_Content: TypeAlias = tuple[bytes, int]
 
 
-def path_key(path: str) -> int:
-    """A 64-bit hash, as SQLite's signed integer. Collisions matter within one member only, and to it alone."""
-    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), signed=True)
+def content_key(secret: bytes, content_id: bytes, size: int) -> int:
+    """48 bits of the id, 15 of the size: all sizes that are claimed for an id are neighbours."""
+    of_size = hashlib.blake2b(size.to_bytes(8), digest_size=2, key=secret).digest()
+    return id_key(secret, content_id) | int.from_bytes(of_size) >> 1
 
 
-def forget_all(connection: sqlite3.Connection, member: int) -> None:
-    """Deletes a member's entries. Their names stay until they are cleaned, for the batches that name them again."""
-    connection.execute("INSERT OR IGNORE INTO orphan (name) SELECT name FROM entry WHERE member = ?", (member,))
-    connection.execute("DELETE FROM entry WHERE member = ?", (member,))
+def id_key(secret: bytes, content_id: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content_id, digest_size=6, key=secret).digest()) << 15
+
+
+def name_key(digest: bytes) -> int:
+    return int.from_bytes(digest[:4], signed=True)
+
+
+def give_up_parts(connection: sqlite3.Connection, member: int) -> bool:
+    """Takes a member's entries from it, and leaves their holders and names to the cleaner. False: there were none."""
+    moved = connection.execute(
+        "INSERT INTO gone (member, data) SELECT member, data FROM part WHERE member = ?", (member,)
+    ).rowcount
+    connection.execute("DELETE FROM part WHERE member = ?", (member,))
+    return moved > 0
+
+
+def chunks(items: Iterable[int], size: int = _CHUNK) -> Iterator[list[int]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 class BatchWriter:
-    """Applies changes in order; `delta` afterwards tells the difference between before and after the batch."""
+    """Applies changes; `delta` afterwards tells the difference between before and after the batch."""
 
-    def __init__(self, connection: sqlite3.Connection, member: int, anew: bool) -> None:
-        self._run = connection.execute
+    def __init__(self, connection: sqlite3.Connection, member: int, anew: bool, secret: bytes) -> None:
         self._connection = connection
+        self._run = connection.execute
         self._member = member
+        self._secret = secret
         self._anew = anew
+        self.gave_up = anew and give_up_parts(connection, member)
+        self._parts = Parts(connection, member)
         # Difference so far, by name: +1 gained, -1 lost, 0 both; with its content.
-        self._names: dict[int, int] = {}
+        self._steps: dict[int, int] = {}
         self._content_of: dict[int, int] = {}
-        # Whether the member had the content before the batch.
-        self._had: dict[int, bool] = {}
-        self._indexed: list[tuple[int, str]] = []
+        self._had: set[int] = set()
+        self._touched: set[int] = set()
+        self.texts: list[str] = []
         self.entries = 0
-        if anew:
-            forget_all(connection, member)
 
-    def apply(self, changes: tuple[Change, ...]) -> None:
-        for change in changes:
-            if change.file is None:
-                self._remove(path_key(change.path))
+    def apply(self, changes: tuple[Change, ...], keys_removed: Sequence[int] = ()) -> None:
+        last = {change.path: change.file for change in changes}
+        digests = {path: path_digest(path) for path in last}
+        contents = self._contents([file for file in last.values() if file is not None])
+        put = []
+        removed = list(keys_removed)
+        for path, file in last.items():
+            key = entry_key(path, digests[path])
+            if file is None:
+                removed.append(key)
             else:
-                self._put(change.path, change.file)
-        if self._indexed:
-            self._connection.executemany("INSERT INTO name_words (rowid, words) VALUES (?, ?)", self._indexed)
+                put.append((contents[file.content_id, file.size], path, key, file))
+        put.sort(key=lambda item: item[0])
+        self._touch(put, removed)
+        for key in removed:
+            self._remove(key)
+        new_names: list[tuple[int, int, int, int, int, str]] = []
+        indexed: list[tuple[int, str]] = []
+        first_new = self._next_number("name")
+        for content, path, key, file in put:
+            name = self._name(content, path, digests[path], file)
+            if name is None:
+                name = first_new + len(new_names)
+                kind = _KIND_NUMBERS[kind_of(PurePosixPath(path).name)]
+                new_names.append((name, content, name_key(digests[path]), kind, file.modified, path))
+                indexed.append((name, indexed_text(path, kind, file.size)))
+                self.texts.append(path)
+            self._put(key, name, content)
+        many = self._connection.executemany
+        many("INSERT INTO name (number, content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?, ?)", new_names)
+        many("INSERT INTO name_words (rowid, words) VALUES (?, ?)", indexed)
+        self._save()
+
+    def _touch(self, put: Sequence[tuple[int, str, int, FileFacts]], removed: list[int]) -> None:
+        """Notes which of the contents that will change hands the member has before."""
+        touched = {content for content, _, _, _ in put}
+        for key in [key for _, _, key, _ in put] + removed:
+            part = self._parts.of(key)
+            place = part.find(key)
+            if place >= 0:
+                touched.add(part.contents[place])
+        self._touched = touched
+        self._had = self._parts.held(touched)
 
     def _remove(self, key: int) -> None:
-        row = self._run(
-            "DELETE FROM entry WHERE member = ? AND path_key = ? RETURNING name, content", (self._member, key)
-        ).fetchall()
-        if row:
-            self._lose(*row[0])
+        part = self._parts.of(key)
+        place = part.find(key)
+        if place >= 0:
+            self._step(part.names[place], part.contents[place], -1)
+            part.remove(place)
             self.entries -= 1
 
-    def _put(self, path: str, file: FileFacts) -> None:
-        key = path_key(path)
-        content, new = self._content(file)
-        if content not in self._had:
-            self._had[content] = not new and not self._anew and self._has(content)
-        name = None if new else self._name(content, key, path)
-        old = self._run(
-            "SELECT name, content FROM entry WHERE member = ? AND path_key = ?", (self._member, key)
-        ).fetchone()
-        if name is None:
-            name = self._new_name(content, key, path, file)
-        elif old is not None and old[0] == name:
-            self._run(
-                "UPDATE name SET modified = ? WHERE number = ? AND modified <> ?", (file.modified, name, file.modified)
-            )
-            return
-        if old is None:
+    def _put(self, key: int, name: int, content: int) -> None:
+        part = self._parts.of(key)
+        place = part.find(key)
+        if place < 0:
             self.entries += 1
+        elif part.names[place] == name:
+            return
         else:
-            self._lose(*old)
-        self._run(
-            "INSERT OR REPLACE INTO entry (member, path_key, name, content) VALUES (?, ?, ?, ?)",
-            (self._member, key, name, content),
+            self._step(part.names[place], part.contents[place], -1)
+        self._parts.put(key, name, content)
+        self._step(name, content, 1)
+
+    def _step(self, name: int, content: int, step: int) -> None:
+        self._steps[name] = self._steps.get(name, 0) + step
+        self._content_of[name] = content
+
+    def _contents(self, files: Iterable[FileFacts]) -> dict[_Content, int]:
+        """The number of each content; new ones are made."""
+        keys = {(file.content_id, file.size): 0 for file in files}
+        for content_id, size in keys:
+            keys[content_id, size] = content_key(self._secret, content_id, size)
+        found: dict[_Content, int] = {}
+        for chunk in chunks(sorted(set(keys.values()))):
+            marks = ",".join("?" * len(chunk))
+            rows = self._run(
+                "SELECT c.content_id, c.size, c.number FROM content_key k JOIN content c ON c.number = k.content"
+                f" WHERE k.key IN ({marks})",
+                chunk,
+            )
+            for content_id, size, number in rows.fetchall():
+                found[content_id, size] = number
+        missing = [content for content in keys if content not in found]
+        if missing:
+            first = self._next_number("content")
+            found.update(zip(missing, range(first, first + len(missing)), strict=True))
+            many = self._connection.executemany
+            many(
+                "INSERT INTO content (number, content_id, size) VALUES (?, ?, ?)",
+                [(found[content], *content) for content in missing],
+            )
+            many(
+                "INSERT INTO content_key (key, content) VALUES (?, ?)",
+                sorted((keys[content], found[content]) for content in missing),
+            )
+        return found
+
+    def _next_number(self, table: str) -> int:
+        """Numbers are never used twice: AUTOINCREMENT remembers the highest that there ever was."""
+        row = self._run("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return (row[0] if row else 0) + 1
+
+    def _name(self, content: int, path: str, digest: bytes, file: FileFacts) -> int | None:
+        rows = self._run(
+            "SELECT number, modified, path FROM name WHERE content = ? AND path_key = ?", (content, name_key(digest))
         )
-        self._names[name] = self._names.get(name, 0) + 1
-        self._content_of[name] = content
+        for number, modified, known in rows.fetchall():
+            if known == path:
+                if modified != file.modified:
+                    self._run("UPDATE name SET modified = ? WHERE number = ?", (file.modified, number))
+                return int(number)
+        return None
 
-    def _lose(self, name: int, content: int) -> None:
-        self._had.setdefault(content, True)
-        self._names[name] = self._names.get(name, 0) - 1
-        self._content_of[name] = content
-        self._run("INSERT OR IGNORE INTO orphan (name) VALUES (?)", (name,))
-
-    def _content(self, file: FileFacts) -> tuple[int, bool]:
-        """The number of the content, and whether it is new."""
-        key = (file.content_id, file.size)
-        row = self._run("SELECT number FROM content WHERE content_id = ? AND size = ?", key).fetchone()
-        if row is not None:
-            return row[0], False
-        number = self._run("INSERT INTO content (content_id, size) VALUES (?, ?)", key).lastrowid
-        assert number is not None
-        return number, True
-
-    def _name(self, content: int, key: int, path: str) -> int | None:
-        row = self._run(
-            "SELECT number FROM name WHERE content = ? AND path_key = ? AND path = ?", (content, key, path)
-        ).fetchone()
-        return None if row is None else int(row[0])
-
-    def _new_name(self, content: int, key: int, path: str, file: FileFacts) -> int:
-        kind = _KIND_NUMBERS[kind_of(PurePosixPath(path).name)]
-        number = self._run(
-            "INSERT INTO name (content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?)",
-            (content, key, kind, file.modified, path),
-        ).lastrowid
-        assert number is not None
-        self._indexed.append((number, indexed_text(path, kind, file.size)))
-        return number
-
-    def _has(self, content: int) -> bool:
-        return bool(
-            self._run(
-                "SELECT 1 FROM entry WHERE content = ? AND member = ? LIMIT 1", (content, self._member)
-            ).fetchall()
+    def _save(self) -> None:
+        self._parts.save()
+        many = self._connection.executemany
+        lost = sorted(name for name, step in self._steps.items() if step < 0)
+        many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
+        many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])
+        many(
+            "INSERT OR IGNORE INTO holder (name, member) VALUES (?, ?)",
+            [(name, self._member) for name in sorted(self._steps) if self._steps[name] > 0],
         )
 
     def delta(self) -> Delta:
-        gained = [(name, self._content_of[name]) for name, step in self._names.items() if step > 0]
-        lost = [(name, self._content_of[name]) for name, step in self._names.items() if step < 0]
-        has = {} if self._anew else {content: self._has(content) for content in self._had}
+        has = self._parts.held(self._touched)
         return Delta(
-            gained=gained,
-            lost=lost,
-            gained_contents=[c for c, now in has.items() if now and not self._had[c]],
-            lost_contents=[c for c, now in has.items() if not now and self._had[c]],
+            gained=[(name, self._content_of[name]) for name, step in self._steps.items() if step > 0],
+            lost=[(name, self._content_of[name]) for name, step in self._steps.items() if step < 0],
+            gained_contents=sorted(has - self._had),
+            lost_contents=sorted(self._had - has),
             anew=self._anew,
         )

@@ -19,18 +19,24 @@ class RegisterRequest(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., index_id: _Optional[bytes] = ..., last_sequence: _Optional[int] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
-    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name")
+    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name", "mark", "entries", "compares")
     PACE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NETWORK_NAME_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    COMPARES_FIELD_NUMBER: _ClassVar[int]
     pace: Pace
     acknowledged_sequence: int
     revocations: Revocations
     name: str
     network_name: str
-    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ...) -> None: ...
+    mark: bytes
+    entries: int
+    compares: bool
+    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ..., mark: _Optional[bytes] = ..., entries: _Optional[int] = ..., compares: _Optional[bool] = ...) -> None: ...
 
 class Pace(_message.Message):
     __slots__ = ("heartbeat_seconds", "lease_seconds", "publish_batch", "retry_seconds")
@@ -71,16 +77,44 @@ class Revocations(_message.Message):
     def __init__(self, number: _Optional[int] = ..., peer_ids: _Optional[_Iterable[str]] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("index_id", "previous", "last", "changes")
+    __slots__ = ("index_id", "previous", "last", "changes", "held_mark", "mark", "repair", "removed")
     INDEX_ID_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
+    HELD_MARK_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
     index_id: bytes
     previous: int
     last: int
     changes: _containers.RepeatedCompositeFieldContainer[Change]
-    def __init__(self, index_id: _Optional[bytes] = ..., previous: _Optional[int] = ..., last: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
+    held_mark: bytes
+    mark: bytes
+    repair: bool
+    removed: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, index_id: _Optional[bytes] = ..., previous: _Optional[int] = ..., last: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., held_mark: _Optional[bytes] = ..., mark: _Optional[bytes] = ..., repair: _Optional[bool] = ..., removed: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CompareRequest(_message.Message):
+    __slots__ = ("first", "last", "digest")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    digest: bytes
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class CompareResponse(_message.Message):
+    __slots__ = ("same", "entries", "through")
+    SAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    same: bool
+    entries: bytes
+    through: int
+    def __init__(self, same: _Optional[bool] = ..., entries: _Optional[bytes] = ..., through: _Optional[int] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("sequence", "share", "path", "deleted", "content_id", "size", "modified")
@@ -101,14 +135,16 @@ class Change(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., share: _Optional[str] = ..., path: _Optional[str] = ..., deleted: _Optional[bool] = ..., content_id: _Optional[bytes] = ..., size: _Optional[int] = ..., modified: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("acknowledged_sequence", "resync", "pace")
+    __slots__ = ("acknowledged_sequence", "resync", "pace", "mark")
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     RESYNC_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
     acknowledged_sequence: int
     resync: bool
     pace: Pace
-    def __init__(self, acknowledged_sequence: _Optional[int] = ..., resync: _Optional[bool] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ...) -> None: ...
+    mark: bytes
+    def __init__(self, acknowledged_sequence: _Optional[int] = ..., resync: _Optional[bool] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ..., mark: _Optional[bytes] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
     __slots__ = ()
@@ -155,28 +191,34 @@ class QueryResponse(_message.Message):
     def __init__(self, sealed: _Optional[bytes] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("search", "locate")
+    __slots__ = ("search", "locate", "peers")
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     LOCATE_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
     search: Search
     locate: Locate
-    def __init__(self, search: _Optional[_Union[Search, _Mapping]] = ..., locate: _Optional[_Union[Locate, _Mapping]] = ...) -> None: ...
+    peers: Peers
+    def __init__(self, search: _Optional[_Union[Search, _Mapping]] = ..., locate: _Optional[_Union[Locate, _Mapping]] = ..., peers: _Optional[_Union[Peers, _Mapping]] = ...) -> None: ...
 
 class Search(_message.Message):
-    __slots__ = ("text", "kind", "min_size", "max_size", "limit", "cursor")
+    __slots__ = ("text", "kind", "min_size", "max_size", "limit", "cursor", "extensions", "changed_since")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MIN_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_SIZE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    EXTENSIONS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_SINCE_FIELD_NUMBER: _ClassVar[int]
     text: str
     kind: str
     min_size: int
     max_size: int
     limit: int
     cursor: str
-    def __init__(self, text: _Optional[str] = ..., kind: _Optional[str] = ..., min_size: _Optional[int] = ..., max_size: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    extensions: _containers.RepeatedScalarFieldContainer[str]
+    changed_since: int
+    def __init__(self, text: _Optional[str] = ..., kind: _Optional[str] = ..., min_size: _Optional[int] = ..., max_size: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., extensions: _Optional[_Iterable[str]] = ..., changed_since: _Optional[int] = ...) -> None: ...
 
 class Locate(_message.Message):
     __slots__ = ("content_ids",)
@@ -184,23 +226,51 @@ class Locate(_message.Message):
     content_ids: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, content_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class Peers(_message.Message):
+    __slots__ = ("peer_ids", "text", "limit", "cursor")
+    PEER_IDS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    peer_ids: _containers.RepeatedScalarFieldContainer[str]
+    text: str
+    limit: int
+    cursor: str
+    def __init__(self, peer_ids: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
 class Answer(_message.Message):
-    __slots__ = ("search", "locate", "error")
+    __slots__ = ("search", "locate", "error", "peers")
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     LOCATE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
     search: SearchAnswer
     locate: LocateAnswer
     error: str
-    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
+    peers: PeersAnswer
+    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ..., peers: _Optional[_Union[PeersAnswer, _Mapping]] = ...) -> None: ...
 
 class SearchAnswer(_message.Message):
-    __slots__ = ("rows", "next_cursor")
+    __slots__ = ("rows", "next_cursor", "albums")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ALBUMS_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[SearchRow]
     next_cursor: str
-    def __init__(self, rows: _Optional[_Iterable[_Union[SearchRow, _Mapping]]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
+    albums: _containers.RepeatedCompositeFieldContainer[Album]
+    def __init__(self, rows: _Optional[_Iterable[_Union[SearchRow, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., albums: _Optional[_Iterable[_Union[Album, _Mapping]]] = ...) -> None: ...
+
+class Album(_message.Message):
+    __slots__ = ("path", "files", "bytes", "holders")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    files: int
+    bytes: int
+    holders: int
+    def __init__(self, path: _Optional[str] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., holders: _Optional[int] = ...) -> None: ...
 
 class SearchRow(_message.Message):
     __slots__ = ("content_id", "name", "path", "size", "kind", "holders", "names", "modified")
@@ -221,6 +291,14 @@ class SearchRow(_message.Message):
     names: _containers.RepeatedScalarFieldContainer[str]
     modified: int
     def __init__(self, content_id: _Optional[bytes] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., size: _Optional[int] = ..., kind: _Optional[str] = ..., holders: _Optional[int] = ..., names: _Optional[_Iterable[str]] = ..., modified: _Optional[int] = ...) -> None: ...
+
+class PeersAnswer(_message.Message):
+    __slots__ = ("peers", "next_cursor")
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    peers: _containers.RepeatedCompositeFieldContainer[PeerRecord]
+    next_cursor: str
+    def __init__(self, peers: _Optional[_Iterable[_Union[PeerRecord, _Mapping]]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class LocateAnswer(_message.Message):
     __slots__ = ("locations",)

@@ -49,6 +49,11 @@ class DirectoryStub:
                 request_serializer=protos_dot_barrio_dot_v1_dot_directory__pb2.PublishRequest.SerializeToString,
                 response_deserializer=protos_dot_barrio_dot_v1_dot_directory__pb2.PublishResponse.FromString,
                 _registered_method=True)
+        self.Compare = channel.unary_unary(
+                '/barrio.v1.Directory/Compare',
+                request_serializer=protos_dot_barrio_dot_v1_dot_directory__pb2.CompareRequest.SerializeToString,
+                response_deserializer=protos_dot_barrio_dot_v1_dot_directory__pb2.CompareResponse.FromString,
+                _registered_method=True)
         self.Leave = channel.unary_unary(
                 '/barrio.v1.Directory/Leave',
                 request_serializer=protos_dot_barrio_dot_v1_dot_directory__pb2.LeaveRequest.SerializeToString,
@@ -85,6 +90,13 @@ class DirectoryServicer:
 
     def Publish(self, request, context):
         """Brings the record of this peer's shared files up to date, by numbered changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compare(self, request, context):
+        """Tells where the central's record of this peer's shared files differs from what the peer has, range by range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +140,11 @@ def add_DirectoryServicer_to_server(servicer, server):
                     servicer.Publish,
                     request_deserializer=protos_dot_barrio_dot_v1_dot_directory__pb2.PublishRequest.FromString,
                     response_serializer=protos_dot_barrio_dot_v1_dot_directory__pb2.PublishResponse.SerializeToString,
+            ),
+            'Compare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compare,
+                    request_deserializer=protos_dot_barrio_dot_v1_dot_directory__pb2.CompareRequest.FromString,
+                    response_serializer=protos_dot_barrio_dot_v1_dot_directory__pb2.CompareResponse.SerializeToString,
             ),
             'Leave': grpc.unary_unary_rpc_method_handler(
                     servicer.Leave,
@@ -226,6 +243,33 @@ class Directory:
             '/barrio.v1.Directory/Publish',
             protos_dot_barrio_dot_v1_dot_directory__pb2.PublishRequest.SerializeToString,
             protos_dot_barrio_dot_v1_dot_directory__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/barrio.v1.Directory/Compare',
+            protos_dot_barrio_dot_v1_dot_directory__pb2.CompareRequest.SerializeToString,
+            protos_dot_barrio_dot_v1_dot_directory__pb2.CompareResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,122 @@
+"""Contents as a person sees them: the best of the live names, size and kind. Runs in the thread that asks."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+from central.catalogue.sqlite.live import LiveCounters
+from central.catalogue.sqlite.stages import Stage
+from central.catalogue.wanted import Wanted
+from central.catalogue.words import split_words
+from central.domain import MAX_OTHER_NAMES, SearchRow
+from protos.agreed import KINDS
+
+# Names read of a content with very many.
+NAMES_READ = 64
+EARLIER_NAMES_READ = 1000
+ATTEMPTS = 10
+_NAMES = "SELECT number, kind, modified, path FROM name "
+
+Read = Callable[[], sqlite3.Connection]
+# Number, kind, modified, path.
+Name: TypeAlias = tuple[int, int, int, str]
+# Tier, and place in it.
+Place: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Described:
+    """`in_name`: the file's own name has all that was asked for, not only its folders with it."""
+
+    row: SearchRow
+    in_name: bool
+
+
+class Describer:
+    """For one question."""
+
+    def __init__(self, read: Read, live: LiveCounters, wanted: Wanted) -> None:
+        self._read = read
+        self._live = live
+        self._wanted = wanted
+
+    def matches(self, stage: Stage, name: Name) -> bool:
+        """Whether the stage shows the name, the size apart."""
+        _, kind, modified, path = name
+        if not self._wanted.passes(path, kind, modified):
+            return False
+        words = split_words(path)
+        return stage.has(words) and self._in_words(stage, words)
+
+    def _in_words(self, stage: Stage, words: list[str]) -> bool:
+        return self._wanted.by_pieces(words) if stage.is_pieces else self._wanted.by_words(words)
+
+    def _in_file_name(self, stage: Stage, path: str) -> bool:
+        return self._in_words(stage, split_words(_file_name(path)))
+
+    def shown_before(self, stage: Stage, content: int, place_of: Callable[[int], Place], here: Place) -> bool:
+        """Whether a live matching name of the content is placed in an earlier group, or up to `here` in this one."""
+        rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
+        for row in rows:
+            number, kind, modified, path = row
+            if not self._live.name(number) or not self._wanted.passes(path, kind, modified):
+                continue
+            words = split_words(path)
+            if stage.is_pieces and self._wanted.by_words(words):
+                return True
+            if stage.earlier and stage.has_earlier(words) and self._wanted.by_words(words):
+                return True
+            if place_of(number) <= here and stage.has(words) and self._in_words(stage, words):
+                return True
+        return False
+
+    def describe(self, stage: Stage, content: int, holders: int, names: list[int]) -> Described | None:
+        """None when it is gone."""
+        run = self._read().execute
+        facts = run("SELECT content_id, size FROM content WHERE number = ?", (content,)).fetchone()
+        if facts is None:
+            return None
+        alive = self._live_names(content, names)
+        # Renamed since the window was read: whatever it is called now.
+        matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
+        if not matching:
+            return None
+        (in_name, _, _), (_, kind, modified, path) = max(
+            ((self._in_file_name(stage, row[3]), self._live.name(row[0]), -row[0]), row) for row in matching
+        )
+        name = _file_name(path)
+        others = dict.fromkeys(other for row in alive if (other := _file_name(row[3])) != name)
+        return Described(
+            SearchRow(
+                content_id=facts[0],
+                name=name,
+                path=path[: -len(name) - 1],
+                size=facts[1],
+                kind=KINDS[kind],
+                holders=holders,
+                names=tuple(islice(others, MAX_OTHER_NAMES)),
+                modified=modified,
+            ),
+            in_name,
+        )
+
+    def _live_names(self, content: int, names: list[int]) -> list[Name]:
+        """Live names of a content, not all of very many; those that were found are among them."""
+        run = self._read().execute
+        for _ in range(ATTEMPTS):
+            generation = self._live.generation
+            rows = run(_NAMES + "WHERE content = ? LIMIT ?", (content, NAMES_READ)).fetchall()
+            known: dict[int, Name] = {row[0]: row for row in rows}
+            for number in names:
+                if number not in known:
+                    known |= {row[0]: row for row in run(_NAMES + "WHERE number = ?", (number,)).fetchall()}
+            alive = [row for row in known.values() if self._live.name(row[0])]
+            if not self._live.renamed_among(known, generation):
+                break
+        return alive
+
+
+def _file_name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -1,0 +1,118 @@
+"""The other members: who is here, what each shares, whole folders of theirs. Passes between the rooms; any thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from peer_core.directory.types import MembersPage, PeerRecord, Via
+from peer_core.errors import BadInputError, BarrioError, NotFoundError, PeerUnreachableError, RevokedError
+from peer_core.library.browsing import SharedRoot, TreePage
+from peer_core.library.library import Library
+from peer_core.online import Online
+from peer_core.transfer.queue import Transfers
+from peer_core.transfer.types import Transfer, Wanted
+from protos.agreed import decode_id
+
+MOST_FILES = 10_000
+REMEMBERED_SECONDS = 60.0
+MOST_REMEMBERED = 1000
+T = TypeVar("T")
+
+
+class People:
+    """`online` raises while this peer is in no barrio, or could not go online."""
+
+    def __init__(self, online: Callable[[], Online], library: Library, transfers: Transfers) -> None:
+        self._online = online
+        self._library = library
+        self._transfers = transfers
+        self._lock = threading.Lock()
+        # Under _lock: where members were, with the monotonic time of that.
+        self._seen: dict[str, tuple[float, PeerRecord]] = {}
+
+    def members(self, text: str, limit: int, cursor: str) -> tuple[MembersPage, Via, str]:
+        """Who is here, this peer too, how the answer came, and this peer's own id."""
+        online = self._online()
+        page, via = online.directory.members(text, limit, cursor)
+        kept = tuple(p for p in page.members if not online.is_revoked(p.peer_id))
+        with self._lock:
+            if len(self._seen) > MOST_REMEMBERED:
+                self._seen.clear()
+            self._seen.update((p.peer_id, (time.monotonic(), p)) for p in kept)
+        return MembersPage(kept, page.next_cursor), via, online.identity.peer_id
+
+    def shares(self, peer_id: str) -> list[SharedRoot]:
+        """Raises NotFoundError, PeerUnreachableError, PeerMisbehavedError."""
+        online = self._online()
+        if peer_id == online.identity.peer_id:
+            return self._library.browsing.shares()
+        return self._asked(peer_id, online.directory.tree.shares)
+
+    def tree(self, peer_id: str, path: str, after: str, limit: int) -> tuple[TreePage, set[bytes]]:
+        """One page of one folder, and the contents on it that this peer has."""
+        online = self._online()
+        if peer_id == online.identity.peer_id:
+            page = self._library.browsing.page(path, after, limit)
+        else:
+            page = self._asked(peer_id, lambda peer: online.directory.tree.page(peer, path, after, limit))
+        return page, self._library.has(file.content_id for file in page.files)
+
+    def download(self, peer_id: str, path: str, folder: str | None) -> list[Transfer]:
+        """Queues a file, or all files below a folder, which keep their places below a folder of that name.
+
+        Raises BadInputError above 10,000 files.
+        """
+        online = self._online()
+        if peer_id == online.identity.peer_id:
+            raise BadInputError("That is this device itself; its files are here already.")
+        page = self._asked(peer_id, lambda peer: online.directory.tree.all_below(peer, path, MOST_FILES))
+        if not page.files:
+            raise NotFoundError("There is no file in that folder now.")
+        top = () if page.is_file else (path.rpartition("/")[2],)
+        wanted = [
+            Wanted(file.content_id, (*top, *(file.folder.split("/") if file.folder else ())), file.name)
+            for file in page.files
+        ]
+        return self._transfers.add_folder(wanted, folder)
+
+    def _asked(self, peer_id: str, ask: Callable[[PeerRecord], T]) -> T:
+        """Asks where the member was a moment ago, or else where the barrio knows it to be."""
+        self._check(peer_id)
+        remembered = self._remembered(peer_id)
+        if remembered is not None:
+            try:
+                return ask(remembered)
+            except PeerUnreachableError:
+                with self._lock:
+                    self._seen.pop(peer_id, None)
+        return ask(self._found(peer_id))
+
+    def _check(self, peer_id: str) -> None:
+        try:
+            decode_id(peer_id)
+        except ValueError as error:
+            raise BadInputError(f"“{peer_id[:60]}” is no peer id: {error}.") from error
+        if self._online().is_revoked(peer_id):
+            raise RevokedError("That member was removed from the barrio.")
+
+    def _remembered(self, peer_id: str) -> PeerRecord | None:
+        with self._lock:
+            since, record = self._seen.get(peer_id, (0.0, None))
+        return record if record is not None and time.monotonic() - since < REMEMBERED_SECONDS else None
+
+    def _found(self, peer_id: str) -> PeerRecord:
+        """Raises NotFoundError."""
+        directory = self._online().directory
+        try:
+            record = directory.find_peer(peer_id)
+        except BarrioError:
+            # Nobody answers: one of the neighbours can be asked all the same.
+            record = next((n.peer for n in directory.neighbours.current() if n.peer.peer_id == peer_id), None)
+            if record is None:
+                raise
+        if record is None:
+            raise NotFoundError("That member is not online now; try again when it is.")
+        with self._lock:
+            self._seen[peer_id] = (time.monotonic(), record)
+        return record

@@ -34,9 +34,10 @@ ATTEMPTS = 10
 # A page that has so many rows leaves looser matches to the next one.
 ENOUGH_ROWS = 10
 # Places of an index looked through in one step at first, and after how long such steps end the page.
-STEP_PLACES = 250_000
-STEPS_SECONDS = 0.02
-_QUICK_SECONDS = 0.001
+STEP_PLACES = 50_000
+STEPS_SECONDS = 0.015
+# A step that is quicker or slower makes the next one longer or shorter.
+_QUICK_SECONDS, _SLOW_SECONDS = 0.001, 0.004
 _FASTER = 8
 _FIRST_CHUNK = 2048
 _CHUNK = 8192
@@ -209,6 +210,8 @@ class _Looking:
             yield places, LAST if end == upto else end
             if took < _QUICK_SECONDS:
                 width *= _FASTER
+            elif took > _SLOW_SECONDS:
+                width = max(STEP_PLACES // _FASTER, width // _FASTER)
             most = max(1, min(_CHUNK, SCAN_LIMIT))
 
     def _highest(self, stage: Stage) -> int:

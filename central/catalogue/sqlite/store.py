@@ -7,9 +7,10 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
-from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Reclaiming
+from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
@@ -20,6 +21,7 @@ from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
 from central.catalogue.words import split_words
 from central.database import Database
 from central.domain import Acknowledged, Batch, Found, PublishResult, SearchPage, SearchQuestion, Totals
+from central.errors import OverloadedError
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -52,6 +54,7 @@ class SqliteCatalogue:
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
+        self._merger = Merger(database)
         self._rng = rng or random.SystemRandom()
         self._publishing = threading.BoundedSemaphore(PUBLISHERS)
 
@@ -63,7 +66,7 @@ class SqliteCatalogue:
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
         anew = batch.previous == 0
-        with self._members.of(member):
+        with self._turn(), self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
                 if not anew:
@@ -86,6 +89,16 @@ class SqliteCatalogue:
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A place among the publishers. Raises OverloadedError when too many wait already."""
+        if not self._publishing.acquire(blocking=False):
+            raise OverloadedError("many peers are publishing at this moment; try again after the retry delay")
+        try:
+            yield
+        finally:
+            self._publishing.release()
 
     def withdraw(self, member: int) -> None:
         self._live.depart(member)
@@ -197,6 +210,10 @@ class SqliteCatalogue:
         """Builds them when it is time."""
         if self._tiers.stale:
             self._tiers.build()
+
+    def merge_index(self) -> bool:
+        """Brings the index of words into order, a little at a time; True when there is more."""
+        return self._merger.step()
 
     def hurry(self) -> None:
         """Background work that is running ends soon, unfinished."""

@@ -55,9 +55,8 @@ def search(client: LocalClient, arguments: Arguments) -> int:
         as_json(rows)
         return 0
     for album in found["albums"]:
-        say(
-            f"{plain(album['path'])}/  ·  {album['files']} files, {size(album['bytes'])}  ·  {_people(album['holders'])}"
-        )
+        below = f"{album['files']} files, {size(album['bytes'])}"
+        say(f"{plain(album['path'])}/  ·  {below}  ·  {_people(album['holders'])}")
     for row in rows:
         mine = "  (you have it)" if row["have"] else ""
         say(f"{plain(row['name'])}  ·  {size(row['size'])}  ·  {_people(row['holders'])}{mine}")

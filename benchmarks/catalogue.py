@@ -28,6 +28,7 @@ from central.database import Database
 from central.directory import Directory
 from central.domain import Batch, Member, SearchQuestion
 from central.leases import Lease
+from central.server import SWITCH_SECONDS
 from central.service import DirectoryService
 from protos.barrio.v1 import directory_pb2
 
@@ -51,6 +52,7 @@ class Service:
     """The catalogue of a scale behind the real service."""
 
     def __init__(self, folder: Path) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.database = Database.create(folder / "central.sqlite")
         self.catalogue = SqliteCatalogue(self.database)
         directory = Directory(None, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from itertools import islice
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
 from central.catalogue.sqlite.albums import Albums
-from central.catalogue.sqlite.describing import Described, Describer, Read
+from central.catalogue.sqlite.describing import TOGETHER, Described, Describer, Read
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage, Stages
 from central.catalogue.sqlite.tier_keeping import TierKeeper
@@ -119,7 +119,9 @@ class _Looking:
                 return _page(shown, place.write(self._question))
             window = self._read_window(stage, place)
             cost += window.cost + STAGE_COST
-            for candidate in window.candidates:
+            for number, candidate in enumerate(window.candidates):
+                if number % TOGETHER == 0:
+                    self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
                 described = self._describe(stage, window, place, candidate)
                 # A member that lies about a size makes a second content of the same id: the most held one stands.
                 if described is None or described.row.content_id in shown:

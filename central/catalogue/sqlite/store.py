@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from itertools import islice
 
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
-from central.catalogue.sqlite.live import LiveCounters
+from central.catalogue.sqlite.live import POPULAR, LiveCounters
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
-from central.catalogue.sqlite.tier_keeping import TierKeeper
+from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
 from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
@@ -42,14 +42,17 @@ class SqliteCatalogue:
         window: int = WINDOW,
         rng: random.Random | None = None,
         cleaning_patience: int = PATIENCE_SECONDS,
+        popular: int = POPULAR,
+        known: int = KNOWN,
     ) -> None:
+        """`popular` and `known`: live holders that make a content hot or warm."""
         self._database = database
         self._secret = secret_of(database)
         finish_upgrade(database, self._secret)
         refresh_index(database)
-        self._live = LiveCounters()
+        self._live = LiveCounters(popular)
         self._vocabulary = Vocabulary.load(database.read())
-        self._tiers = TierKeeper(database, self._live)
+        self._tiers = TierKeeper(database, self._live, known)
         self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, window)
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)

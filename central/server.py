@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 DIRECTORY_THREADS = 16
 ENROLMENT_THREADS = 4
 FLUSH_SECONDS = 5.0
-SWITCH_SECONDS = 0.0005
 NETWORK_NAME = "network_name"
 
 
@@ -195,8 +193,6 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
     stop = threading.Event()
-    # A search waits its turn behind threads that publish; the default is five milliseconds, many times a search.
-    sys.setswitchinterval(SWITCH_SECONDS)
     with stop_signals(stop.set):
         with Server(options) as server:
             at = server.addresses

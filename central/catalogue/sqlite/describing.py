@@ -14,7 +14,7 @@ from central.domain import MAX_OTHER_NAMES, SearchRow
 from protos.agreed import KINDS
 
 # Names read of a content with very many.
-NAMES_READ = 64
+NAMES_READ = 24
 EARLIER_NAMES_READ = 1000
 ATTEMPTS = 10
 # Contents read at once.

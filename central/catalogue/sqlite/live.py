@@ -5,6 +5,7 @@ item of an array is one step for all threads.
 """
 
 import threading
+import time
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ RISEN_KEPT = 50_000
 
 
 SLICE = 10_000
+REST_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class LiveCounters:
             for number, holders in enumerate(self._contents[start : start + SLICE], start):
                 if holders >= least:
                     found.setdefault(holders, []).append(number)
+            time.sleep(REST_SECONDS)
         return found
 
     def name(self, number: int) -> int:

@@ -82,7 +82,7 @@ class Searcher:
         with self._tiers.current() if place is None else self._tiers.generation(place.generation) as tiers:
             looking = _Looking(self, wanted, question, tiers)
             page = looking.page(place or looking.beginning())
-            if place is not None:
+            if place is not None or looking.took_long:
                 return page
             return replace(page, albums=Albums(self._read, self._live).among(wanted, page.rows))
 
@@ -101,6 +101,10 @@ class _Looking:
         self._describer = Describer(self._read, self._live, wanted)
         self._spent = 0.0
         self._late = False
+
+    @property
+    def took_long(self) -> bool:
+        return self._spent > STEPS_SECONDS
 
     def beginning(self) -> Cursor:
         first = HOT if self._tiers.generation else REST

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
+from central.catalogue.sqlite.courtesy import Courtesy
 from central.catalogue.sqlite.live import POPULAR, LiveCounters
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
@@ -58,6 +59,7 @@ class SqliteCatalogue:
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
         self._merger = Merger(database)
+        self._courtesy = Courtesy()
         self._rng = rng or random.SystemRandom()
         self._publishing = threading.BoundedSemaphore(PUBLISHERS)
 
@@ -77,7 +79,7 @@ class SqliteCatalogue:
                         return PublishResult(0, resync=True)
                     if held.sequence != batch.previous:
                         return PublishResult(held.sequence, resync=True)
-                writer = BatchWriter(connection, member, anew, self._secret)
+                writer = BatchWriter(connection, member, anew, self._secret, self._courtesy.give_way)
                 writer.apply(batch.changes)
                 delta = writer.delta()
                 connection.execute(
@@ -88,7 +90,9 @@ class SqliteCatalogue:
                 )
             if writer.gave_up:
                 self._reclaiming.add(member)
-            for path in writer.texts:
+            for place, path in enumerate(writer.texts):
+                if place % 100 == 0:
+                    self._courtesy.give_way()
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False)
@@ -125,7 +129,8 @@ class SqliteCatalogue:
         return list(Parts(self._database.read(), member).pairs())
 
     def search(self, question: SearchQuestion) -> SearchPage:
-        return self._searcher.search(question)
+        with self._courtesy.searching():
+            return self._searcher.search(question)
 
     def locate(self, content_ids: tuple[bytes, ...], most: int) -> list[Found]:
         return [self._locate(content_id, most) for content_id in content_ids]

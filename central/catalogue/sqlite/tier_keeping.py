@@ -26,15 +26,16 @@ KNOWN = 2
 KEPT = 3
 # Contents raised at once, names of one content in a tier, and risen names that are worth building anew.
 RAISED = 2000
+TOGETHER = 100
 NAMES_OF_ONE = 1000
 RISEN_ENOUGH = 20_000
 # When tiers are built anew although little rose.
 OLD_SECONDS = 900
 QUIET_OLD_SECONDS = 3600
 _TOKEN_KEY = "tiers"
-# After so many names the builder lets others have the processor.
-_BREATH_NAMES = 2000
-_BREATH_SECONDS = 0.002
+# The builder rests so many times as long as it works, after each bit of work: searches share the interpreter with it.
+REST = 2.0
+_WRITTEN_TOGETHER = 500
 
 
 class TierKeeper:
@@ -169,24 +170,25 @@ class TierKeeper:
         places = count(1)
         every_name, every_content = array("I"), array("I")
         batch: list[tuple[int, str]] = []
+        began = time.monotonic()
         for rows in self._names_of(contents):
             for name, content, text in rows:
                 every_name.append(name)
                 every_content.append(content)
                 batch.append((next(places), text))
-            if len(batch) >= _BREATH_NAMES:
+            if len(batch) >= _WRITTEN_TOGETHER:
                 connection.executemany(f"INSERT INTO {TABLES[tier]} (rowid, words) VALUES (?, ?)", batch)
                 batch.clear()
-                time.sleep(_BREATH_SECONDS)
-                if self._stop.is_set():
+                if self._stop.wait(REST * (time.monotonic() - began)):
                     return
+                began = time.monotonic()
         connection.executemany(f"INSERT INTO {TABLES[tier]} (rowid, words) VALUES (?, ?)", batch)
         connection.execute("INSERT INTO member VALUES (?, ?, ?)", (tier, every_name.tobytes(), every_content.tobytes()))
 
     def _names_of(self, contents: Iterable[int]) -> Iterator[list[tuple[int, int, str]]]:
         """(name, content, indexed text) of the names of each content, in the order of the contents."""
         run = self._database.read().execute
-        for chunk in chunks(contents):
+        for chunk in chunks(contents, TOGETHER):
             marks = ",".join("?" * len(chunk))
             rows = run(
                 "SELECT n.content, n.number, n.path, n.kind, c.size FROM name n JOIN content c ON c.number = n.content"

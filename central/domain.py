@@ -154,7 +154,7 @@ class SearchRow:
 class Album:
     """A folder whose name has what was asked for. `path` holds the share and the folders, its own name last.
 
-    `files` and `bytes` count contents with a live holder below it; `holders` are live members that have one of them.
+    `files` and `bytes` count contents with a live holder below it; `holders` are live members with its most held file.
     """
 
     path: str

@@ -111,6 +111,7 @@ class Server:
         # Seconds of work for a large catalogue, which ending leases cannot wait for.
         builder = Housekeeper("builder")
         builder.every(30.0, "tiers", catalogue.tend_tiers)
+        builder.every(5.0, "index", catalogue.merge_index)
 
         http = HttpStatus(options.http, metrics, lambda: not self._stopping.is_set())
         stack.callback(http.stop)

@@ -227,6 +227,12 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--kind", choices=KINDS, default=_default("kind"))
     for bound in ("min-size", "max-size"):
         search.add_argument(f"--{bound}", type=_number(0, MAX_SIZE), metavar="BYTES", default=_default(bound))
+    search.add_argument(
+        "--ext", metavar="EXT", default=_default("ext"), help="only names with one of these extensions: pdf,epub"
+    )
+    search.add_argument(
+        "--changed-since", metavar="DATE", default=_default("changed-since"), help="only files changed since 2025-04-30"
+    )
     search.add_argument("--limit", type=_number(1, MAX_LIMIT), metavar="N", default=_default("limit"))
 
     get = verb("get", "Download, wait, and verify", tree_verbs.get)

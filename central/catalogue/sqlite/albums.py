@@ -11,8 +11,7 @@ from central.domain import Album, SearchRow
 
 MOST = 3
 # Names looked at below one folder; larger folders say less than they hold.
-NAMES_READ = 500
-_HOLDERS_READ = 2000
+NAMES_READ = 200
 _WORDS = 8
 _LAST = (1 << 63) - 1
 
@@ -46,13 +45,8 @@ class Albums:
         ).fetchall()
         below = [row for row in found if row[3].startswith(path + "/")]
         sizes = {content: size for _, content, size, _ in below}
-        marks = ",".join("?" * len(below))
-        holders = run(
-            f"SELECT DISTINCT member FROM holder WHERE name IN ({marks}) LIMIT ?",
-            (*(row[0] for row in below), _HOLDERS_READ),
-        ).fetchall()
-        live = sum(1 for (member,) in holders if self._live.is_live(member))
-        return Album(path, len(sizes), sum(sizes.values()), live)
+        holders = max((self._live.name(row[0]) for row in below), default=0)
+        return Album(path, len(sizes), sum(sizes.values()), holders)
 
 
 def _named_folder(wanted: Wanted, path: str) -> str:

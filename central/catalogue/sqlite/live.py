@@ -5,6 +5,7 @@ item of an array is one step for all threads.
 """
 
 import threading
+import time
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ RISEN_KEPT = 50_000
 
 
 SLICE = 10_000
+REST_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Delta:
 class LiveCounters:
     """Numbers are rows of the database; they are never used twice, so a counter never means something else."""
 
-    def __init__(self) -> None:
+    def __init__(self, popular: int = POPULAR) -> None:
+        self.popular_from = popular
         self._lock = threading.Lock()  # held for every change
         self._names = array("I")
         self._contents = array("I")
@@ -70,6 +73,7 @@ class LiveCounters:
             for number, holders in enumerate(self._contents[start : start + SLICE], start):
                 if holders >= least:
                     found.setdefault(holders, []).append(number)
+            time.sleep(REST_SECONDS)
         return found
 
     def name(self, number: int) -> int:
@@ -190,7 +194,7 @@ class LiveCounters:
 
     def _note_risen(self, contents: Iterable[int]) -> None:
         counters = self._contents
-        self._risen.update((c, None) for c in contents if counters[c] == POPULAR)
+        self._risen.update((c, None) for c in contents if counters[c] == self.popular_from)
         while len(self._risen) > RISEN_KEPT:
             del self._risen[next(iter(self._risen))]
 

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from central.catalogue.cursor import lost_place
-from central.catalogue.sqlite.live import POPULAR, LiveCounters
+from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.tiers import HOT, SCHEMA, TABLES, WARM, NoTiers, PopularNames, TierFile, delete_file
 from central.catalogue.sqlite.writing import chunks
 from central.catalogue.words import indexed_text
@@ -26,21 +26,23 @@ KNOWN = 2
 KEPT = 3
 # Contents raised at once, names of one content in a tier, and risen names that are worth building anew.
 RAISED = 2000
+TOGETHER = 100
 NAMES_OF_ONE = 1000
 RISEN_ENOUGH = 20_000
 # When tiers are built anew although little rose.
 OLD_SECONDS = 900
 QUIET_OLD_SECONDS = 3600
 _TOKEN_KEY = "tiers"
-# After so many names the builder lets others have the processor.
-_BREATH_NAMES = 2000
-_BREATH_SECONDS = 0.002
+# The builder rests so many times as long as it works, after each bit of work: searches share the interpreter with it.
+REST = 2.0
+_WRITTEN_TOGETHER = 500
 
 
 class TierKeeper:
-    def __init__(self, database: Database, live: LiveCounters) -> None:
+    def __init__(self, database: Database, live: LiveCounters, known: int = KNOWN) -> None:
         self._database = database
         self._live = live
+        self._known = known
         self._lock = threading.Lock()  # guards _generations
         self._building = threading.Lock()  # held while a generation is built or raised
         self._generations: list[TierFile] = []
@@ -121,7 +123,7 @@ class TierKeeper:
         with self._building:
             self._built = time.monotonic()
             self._live.take_risen(1 << 30)
-            contents = self._live.popular(KNOWN)
+            contents = self._live.popular(self._known)
             number = secrets.randbits(31) or 1
             path = self._database.path.with_name(f"{self._database.path.name}.tiers-{number}")
             token = secrets.token_hex(16)
@@ -149,7 +151,8 @@ class TierKeeper:
         try:
             connection.executescript(SCHEMA)
             connection.execute("BEGIN")
-            for tier, least, below in ((HOT, POPULAR, 1 << 32), (WARM, KNOWN, POPULAR)):
+            popular = self._live.popular_from
+            for tier, least, below in ((HOT, popular, 1 << 32), (WARM, self._known, popular)):
                 ordered = (
                     number
                     for holders in sorted(contents, reverse=True)
@@ -167,24 +170,25 @@ class TierKeeper:
         places = count(1)
         every_name, every_content = array("I"), array("I")
         batch: list[tuple[int, str]] = []
+        began = time.monotonic()
         for rows in self._names_of(contents):
             for name, content, text in rows:
                 every_name.append(name)
                 every_content.append(content)
                 batch.append((next(places), text))
-            if len(batch) >= _BREATH_NAMES:
+            if len(batch) >= _WRITTEN_TOGETHER:
                 connection.executemany(f"INSERT INTO {TABLES[tier]} (rowid, words) VALUES (?, ?)", batch)
                 batch.clear()
-                time.sleep(_BREATH_SECONDS)
-                if self._stop.is_set():
+                if self._stop.wait(REST * (time.monotonic() - began)):
                     return
+                began = time.monotonic()
         connection.executemany(f"INSERT INTO {TABLES[tier]} (rowid, words) VALUES (?, ?)", batch)
         connection.execute("INSERT INTO member VALUES (?, ?, ?)", (tier, every_name.tobytes(), every_content.tobytes()))
 
     def _names_of(self, contents: Iterable[int]) -> Iterator[list[tuple[int, int, str]]]:
         """(name, content, indexed text) of the names of each content, in the order of the contents."""
         run = self._database.read().execute
-        for chunk in chunks(contents):
+        for chunk in chunks(contents, TOGETHER):
             marks = ",".join("?" * len(chunk))
             rows = run(
                 "SELECT n.content, n.number, n.path, n.kind, c.size FROM name n JOIN content c ON c.number = n.content"

@@ -5,7 +5,7 @@ What is needed of the database is read for the whole batch at once, and written 
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -19,6 +19,8 @@ from protos.agreed import KINDS, entry_key, kind_of, path_digest
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 # Keys asked for in one statement.
 _CHUNK = 250
+# Rows between two pauses.
+_PAUSE_ROWS = 100
 
 # Content id and size.
 _Content: TypeAlias = tuple[bytes, int]
@@ -56,7 +58,11 @@ def chunks(items: Iterable[int], size: int = _CHUNK) -> Iterator[list[int]]:
 class BatchWriter:
     """Applies changes; `delta` afterwards tells the difference between before and after the batch."""
 
-    def __init__(self, connection: sqlite3.Connection, member: int, anew: bool, secret: bytes) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, member: int, anew: bool, secret: bytes, pause: Callable[[], None]
+    ) -> None:
+        """`pause` is called every few milliseconds of work."""
+        self._pause = pause
         self._connection = connection
         self._run = connection.execute
         self._member = member
@@ -92,6 +98,8 @@ class BatchWriter:
         indexed: list[tuple[int, str]] = []
         first_new = self._next_number("name")
         for content, path, key, file in put:
+            if len(self._steps) % _PAUSE_ROWS == 0:
+                self._pause()
             name = self._name(content, path, digests[path], file)
             if name is None:
                 name = first_new + len(new_names)
@@ -100,10 +108,15 @@ class BatchWriter:
                 indexed.append((name, indexed_text(path, kind, file.size)))
                 self.texts.append(path)
             self._put(key, name, content)
-        many = self._connection.executemany
+        many = self._many
         many("INSERT INTO name (number, content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?, ?)", new_names)
         many("INSERT INTO name_words (rowid, words) VALUES (?, ?)", indexed)
         self._save()
+
+    def _many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        for start in range(0, len(rows), _CHUNK):
+            self._pause()
+            self._connection.executemany(statement, rows[start : start + _CHUNK])
 
     def _touch(self, put: Sequence[tuple[int, str, int, FileFacts]], removed: list[int]) -> None:
         """Notes which of the contents that will change hands the member has before."""
@@ -147,6 +160,7 @@ class BatchWriter:
             keys[content_id, size] = content_key(self._secret, content_id, size)
         found: dict[_Content, int] = {}
         for chunk in chunks(sorted(set(keys.values()))):
+            self._pause()
             marks = ",".join("?" * len(chunk))
             rows = self._run(
                 "SELECT c.content_id, c.size, c.number FROM content_key k JOIN content c ON c.number = k.content"
@@ -159,7 +173,7 @@ class BatchWriter:
         if missing:
             first = self._next_number("content")
             found.update(zip(missing, range(first, first + len(missing)), strict=True))
-            many = self._connection.executemany
+            many = self._many
             many(
                 "INSERT INTO content (number, content_id, size) VALUES (?, ?, ?)",
                 [(found[content], *content) for content in missing],
@@ -188,7 +202,7 @@ class BatchWriter:
 
     def _save(self) -> None:
         self._parts.save()
-        many = self._connection.executemany
+        many = self._many
         lost = sorted(name for name, step in self._steps.items() if step < 0)
         many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
         many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])

@@ -71,6 +71,7 @@ class SqliteCatalogue:
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
         anew = batch.previous == 0
+        give_way = self._courtesy.for_batch()
         with self._turn(), self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
@@ -79,7 +80,7 @@ class SqliteCatalogue:
                         return PublishResult(0, resync=True)
                     if held.sequence != batch.previous:
                         return PublishResult(held.sequence, resync=True)
-                writer = BatchWriter(connection, member, anew, self._secret, self._courtesy.give_way)
+                writer = BatchWriter(connection, member, anew, self._secret, give_way)
                 writer.apply(batch.changes)
                 delta = writer.delta()
                 connection.execute(
@@ -92,7 +93,7 @@ class SqliteCatalogue:
                 self._reclaiming.add(member)
             for place, path in enumerate(writer.texts):
                 if place % 100 == 0:
-                    self._courtesy.give_way()
+                    give_way()
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False)

@@ -1,5 +1,6 @@
 """The composition root of `serve`: builds the parts, starts them, and stops them in order without leaving a thread."""
 
+import gc
 import logging
 import os
 import signal
@@ -195,6 +196,8 @@ def serve(options: Options) -> None:
     stop = threading.Event()
     with stop_signals(stop.set):
         with Server(options) as server:
+            # What was loaded stays; walking through all of it now and then would make a question late.
+            gc.freeze()
             at = server.addresses
             print(f"ready directory={at.directory} enrol={at.enrol} http={at.http}", flush=True)
             log.info("serving directory=%s enrol=%s http=%s", at.directory, at.enrol, at.http)

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _NAP_SECONDS = 0.001
-# A publisher gives way at most so long at a time, so that searches without a pause do not end publishing.
-_LONGEST_SECONDS = 0.004
+# What one batch gives away in all, so that searches without a pause do not end publishing.
+_BATCH_SECONDS = 0.015
 
 
 class Courtesy:
@@ -27,8 +27,15 @@ class Courtesy:
             with self._lock:
                 self._searching -= 1
 
-    def give_way(self) -> None:
-        """Waits a little while somebody searches."""
-        ends = time.monotonic() + _LONGEST_SECONDS
-        while self._searching and time.monotonic() < ends:
-            time.sleep(_NAP_SECONDS)
+    def for_batch(self) -> Callable[[], None]:
+        """To be called now and then during a batch: waits while somebody searches, not for long in all."""
+        left = _BATCH_SECONDS
+
+        def give_way() -> None:
+            nonlocal left
+            began = time.monotonic()
+            while self._searching and time.monotonic() - began < left:
+                time.sleep(_NAP_SECONDS)
+            left -= min(left, time.monotonic() - began)
+
+        return give_way

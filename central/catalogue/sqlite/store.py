@@ -81,13 +81,14 @@ class SqliteCatalogue:
         return _acknowledged(self._database.read(), member)
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
+        give_way = self._courtesy.for_batch()
         with self._turn(), self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
                 refusal = _refusal(held, batch)
                 if refusal is not None:
                     return refusal
-                writer = BatchWriter(connection, member, batch.anew, self._secret, self._courtesy.give_way)
+                writer = BatchWriter(connection, member, batch.anew, self._secret, give_way)
                 writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
                 connection.execute(
@@ -100,7 +101,7 @@ class SqliteCatalogue:
                 self._reclaiming.add(member)
             for place, path in enumerate(writer.texts):
                 if place % 100 == 0:
-                    self._courtesy.give_way()
+                    give_way()
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False, mark=batch.mark)

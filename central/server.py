@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 DIRECTORY_THREADS = 16
 ENROLMENT_THREADS = 4
 FLUSH_SECONDS = 5.0
+SWITCH_SECONDS = 0.0005
 NETWORK_NAME = "network_name"
 
 
@@ -111,6 +113,7 @@ class Server:
         # Seconds of work for a large catalogue, which ending leases cannot wait for.
         builder = Housekeeper("builder")
         builder.every(30.0, "tiers", catalogue.tend_tiers)
+        builder.every(5.0, "index", catalogue.merge_index)
 
         http = HttpStatus(options.http, metrics, lambda: not self._stopping.is_set())
         stack.callback(http.stop)
@@ -192,6 +195,8 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
     stop = threading.Event()
+    # A search waits its turn behind threads that publish; the default is five milliseconds, many times a search.
+    sys.setswitchinterval(SWITCH_SECONDS)
     with stop_signals(stop.set):
         with Server(options) as server:
             at = server.addresses

@@ -167,6 +167,8 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--kind", choices=KINDS)
     search.add_argument("--min-size", type=int, metavar="BYTES")
     search.add_argument("--max-size", type=int, metavar="BYTES")
+    search.add_argument("--ext", metavar="EXT", help="only names with one of these extensions, such as pdf,epub")
+    search.add_argument("--changed-since", metavar="DATE", help="only files changed since then, such as 2025-04-30")
     search.add_argument("--limit", type=int, metavar="N")
 
     get = verb("get", "Download, wait, and verify", tree_verbs.get)

@@ -47,11 +47,16 @@ def search(client: LocalClient, arguments: Arguments) -> int:
         min_size=arguments.min_size,
         max_size=arguments.max_size,
         limit=arguments.limit,
+        ext=arguments.ext,
+        changed_since=arguments.changed_since,
     )
     rows = found["rows"]
     if arguments.json:
         as_json(rows)
         return 0
+    for album in found["albums"]:
+        below = f"{album['files']} files, {size(album['bytes'])}"
+        say(f"{plain(album['path'])}/  ·  {below}  ·  {_people(album['holders'])}")
     for row in rows:
         mine = "  (you have it)" if row["have"] else ""
         say(f"{plain(row['name'])}  ·  {size(row['size'])}  ·  {_people(row['holders'])}{mine}")

@@ -6,7 +6,7 @@ from google.protobuf.message import DecodeError
 
 from peer_core.addresses import parse_url
 from peer_core.content import MAX_SIZE
-from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, SearchRow
+from peer_core.directory.types import Album, Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, SearchRow
 from peer_core.errors import BadInputError, CentralMisbehavedError
 from protos.agreed import KINDS, decode_id
 from protos.barrio.v1 import directory_pb2 as pb
@@ -17,6 +17,9 @@ MAX_LOCATE = 256
 MAX_HOLDERS = 64
 MAX_PEERS = 64
 MAX_PEERS_TEXT = 64
+MAX_EXTENSIONS = 32
+MAX_ALBUMS = 8
+_MAX_TIME = 1 << 40
 
 
 def search_bytes(question: SearchQuestion) -> bytes:
@@ -32,6 +35,10 @@ def search_bytes(question: SearchQuestion) -> bytes:
             raise BadInputError("A size is a number of bytes from 0 to 9007199254740992 (8 PiB).")
     if question.max_size and question.min_size > question.max_size:
         raise BadInputError("The smallest size is larger than the largest; swap them.")
+    if len(question.extensions) > MAX_EXTENSIONS:
+        raise BadInputError(f"At most {MAX_EXTENSIONS} extensions can be asked for at once.")
+    if not 0 <= question.changed_since < _MAX_TIME:
+        raise BadInputError("The time since when is too far away; give a date such as 2025-04-30.")
     try:
         search = pb.Search(
             text=question.text,
@@ -40,6 +47,8 @@ def search_bytes(question: SearchQuestion) -> bytes:
             max_size=question.max_size,
             limit=question.limit,
             cursor=question.cursor,
+            extensions=question.extensions,
+            changed_since=question.changed_since,
         )
     except UnicodeEncodeError as error:
         raise BadInputError("The search has characters that are no text; type it again.") from error
@@ -79,7 +88,7 @@ def read_search(data: bytes, limit: int) -> SearchPage:
     """Raises BadInputError (the central says what is wrong with the question), CentralMisbehavedError."""
     answer = _answer(data, "search").search
     rows = [row for message in answer.rows[:limit] if (row := _row(message)) is not None]
-    return SearchPage(tuple(rows), answer.next_cursor)
+    return SearchPage(tuple(rows), answer.next_cursor, tuple(map(_album, answer.albums[:MAX_ALBUMS])))
 
 
 def read_locate(data: bytes, content_ids: Sequence[bytes]) -> list[Location]:
@@ -121,6 +130,10 @@ def _row(message: pb.SearchRow) -> SearchRow | None:
         names=tuple(message.names[:8]),
         modified=message.modified,
     )
+
+
+def _album(message: pb.Album) -> Album:
+    return Album(message.path, message.files, message.bytes, message.holders)
 
 
 def _location(content_id: bytes, message: pb.Location | None) -> Location:

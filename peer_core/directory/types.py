@@ -40,7 +40,10 @@ class Via:
 
 @dataclass(frozen=True)
 class SearchQuestion:
-    """`text` as typed; `kind` one of `protos.agreed.KINDS` or ""; sizes in bytes, 0: no bound."""
+    """`text` as typed; `kind` one of `protos.agreed.KINDS` or ""; sizes in bytes, 0: no bound.
+
+    `extensions`: the name has one of them. `changed_since`: seconds since 1970, 0: any time.
+    """
 
     text: str
     kind: str = ""
@@ -48,6 +51,8 @@ class SearchQuestion:
     max_size: int = 0
     limit: int = 50
     cursor: str = ""
+    extensions: tuple[str, ...] = ()
+    changed_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,22 @@ class SearchRow:
 
 
 @dataclass(frozen=True)
+class Album:
+    """A folder whose name has what was asked for; `path`: share and folders. `files` and `bytes` are what is below."""
+
+    path: str
+    files: int
+    bytes: int
+    holders: int
+
+
+@dataclass(frozen=True)
 class SearchPage:
+    """`albums` come with the first page only."""
+
     rows: tuple[SearchRow, ...]
     next_cursor: str
+    albums: tuple[Album, ...] = ()
 
 
 @dataclass(frozen=True)

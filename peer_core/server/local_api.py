@@ -100,6 +100,8 @@ class _Handlers:
             "max_size": "bytes",
             "limit": "rows, 1 to 200; 50 without it",
             "cursor": "next_cursor of the page before",
+            "ext": "extensions, one of which the name has, with commas between",
+            "changed_since": "time or date, ISO 8601",
         }
         download = {
             "content_id": "52 characters",
@@ -161,12 +163,15 @@ class _Handlers:
             max_size=problems.number_argument("max_size", 0, 0, MAX_SIZE),
             limit=problems.number_argument("limit", 50, 1, MAX_LIMIT),
             cursor=request.args.get("cursor", "")[:4096],
+            extensions=problems.list_argument("ext"),
+            changed_since=problems.time_argument("changed_since"),
         )
         started = time.monotonic()
         page, via, held = self._peer.search(question)
         return jsonify(
             rows=[shapes.row(r, held) for r in page.rows],
             next_cursor=page.next_cursor or None,
+            albums=[shapes.album(album) for album in page.albums],
             via=shapes.via(via),
             took_seconds=round(time.monotonic() - started, 4),
         )

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -83,6 +84,26 @@ def text_field(value: dict[str, Any], key: str, most: int = 4096) -> str | None:
     if not isinstance(text, str) or len(text) > most:
         raise BadInputError(f"The field “{key}” is a text of at most {most} characters.")
     return text
+
+
+def list_argument(key: str) -> tuple[str, ...]:
+    """Texts of the query with commas between, each once."""
+    return tuple(dict.fromkeys(part for text in request.args.get(key, "").split(",") if (part := text.strip())))
+
+
+def time_argument(key: str) -> int:
+    """Seconds since 1970 of an ISO 8601 time or date of the query, UTC unless it says otherwise; 0 without one.
+
+    Raises BadInputError.
+    """
+    text = request.args.get(key, "")
+    if not text:
+        return 0
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError) as error:
+        raise BadInputError(f"“{key}” is a time such as 2025-04-30 or 2025-04-30T12:00:00Z.") from error
 
 
 def number_argument(key: str, default: int, least: int, most: int) -> int:

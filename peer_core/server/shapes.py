@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from peer_core.directory.types import Neighbour, PeerRecord, SearchRow, Via
+from peer_core.directory.types import Album, Neighbour, PeerRecord, SearchRow, Via
 from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
 from peer_core.library.types import Share, ShareState
 from peer_core.server.problems import problem_fields
@@ -37,6 +37,10 @@ def row(value: SearchRow, held: Collection[bytes]) -> dict[str, Any]:
         "have": value.content_id in held,
         "modified": moment(value.modified) if value.modified else None,
     }
+
+
+def album(value: Album) -> dict[str, Any]:
+    return {"path": value.path, "files": value.files, "bytes": value.bytes, "holders": value.holders}
 
 
 def via(value: Via) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peer_core.directory.messages import locate_bytes, read_locate, read_search, search_bytes
-from peer_core.directory.types import SearchQuestion
+from peer_core.directory.types import Album, SearchQuestion
 from peer_core.errors import BadInputError, BarrioError
 from protos.agreed import encode_id
 from protos.barrio.v1 import directory_pb2 as pb
@@ -34,6 +34,10 @@ def test_any_bytes_are_an_answer_or_a_clear_error(data: bytes) -> None:
         SearchQuestion("x", max_size=1 << 60),
         SearchQuestion("x", min_size=5, max_size=4),
         SearchQuestion("\ud800"),
+        SearchQuestion("x", extensions=("\ud800",)),
+        SearchQuestion("x", extensions=tuple(f"e{n}" for n in range(33))),
+        SearchQuestion("x", changed_since=-1),
+        SearchQuestion("x", changed_since=1 << 62),
     ],
 )
 def test_a_bad_question_is_told_before_anybody_is_asked(question: SearchQuestion) -> None:
@@ -44,6 +48,9 @@ def test_a_bad_question_is_told_before_anybody_is_asked(question: SearchQuestion
 def test_a_question_arrives_as_it_was_asked() -> None:
     sent = pb.Question.FromString(search_bytes(SearchQuestion("plaza mayor", "audio", 1, 2, 3, "c")))
     assert (sent.search.text, sent.search.kind, sent.search.limit) == ("plaza mayor", "audio", 3)
+    narrowed = SearchQuestion("plaza", extensions=("pdf", "epub"), changed_since=1_700_000_000)
+    search = pb.Question.FromString(search_bytes(narrowed)).search
+    assert (list(search.extensions), search.changed_since) == (["pdf", "epub"], 1_700_000_000)
     assert list(pb.Question.FromString(locate_bytes([ID])).locate.content_ids) == [ID]
 
 
@@ -54,6 +61,13 @@ def test_more_rows_than_asked_for_and_rows_without_sense_are_dropped() -> None:
     page = read_search(pb.Answer(search=pb.SearchAnswer(rows=rows)).SerializeToString(), 4)
     assert [r.name for r in page.rows] == ["b", "a"]
     assert page.rows[0].kind == "other"
+
+
+def test_albums_come_along_and_no_more_than_a_few() -> None:
+    albums = [pb.Album(path=f"Music/{n}", files=n, bytes=n * 10, holders=1) for n in range(20)]
+    page = read_search(pb.Answer(search=pb.SearchAnswer(albums=albums)).SerializeToString(), 4)
+    assert len(page.albums) == 8
+    assert page.albums[3] == Album("Music/3", 3, 30, 1)
 
 
 def test_what_the_central_says_is_wrong_reaches_the_person() -> None:

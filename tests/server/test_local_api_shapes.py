@@ -90,6 +90,8 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("GET", "/v1/search?limit=0", b"", 400),
         ("GET", "/v1/search?limit=99999999999999999999", b"", 400),
         ("GET", "/v1/search?min_size=-1", b"", 400),
+        ("GET", "/v1/search?q=x&changed_since=yesterday", b"", 400),
+        ("GET", "/v1/search?q=x&changed_since=99999-01-01", b"", 400),
         ("GET", "/v2/status", b"", 404),
         ("PUT", "/v1/status", b"", 405),
     ],

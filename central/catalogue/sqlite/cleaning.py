@@ -17,6 +17,34 @@ STEP = 500
 PATIENCE_SECONDS = 60
 
 
+# Pieces that the index of words may lie in, and pages that are merged in one transaction.
+SEGMENTS = 6
+_MERGED_PAGES = 300
+
+
+class Merger:
+    """Brings the index of words, which grows in many small pieces, into few: searches read each of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._merging = False
+
+    def step(self) -> bool:
+        """Merges a little; True when there is more."""
+        if not self._merging:
+            segments = "SELECT count(DISTINCT segid) FROM name_words_idx"
+            if self._database.read().execute(segments).fetchone()[0] <= SEGMENTS:
+                return False
+        with self._database.write() as connection:
+            before = connection.total_changes
+            # A negative number begins: everything is to become one piece.
+            pages = _MERGED_PAGES if self._merging else -_MERGED_PAGES
+            connection.execute("INSERT INTO name_words (name_words, rank) VALUES ('merge', ?)", (pages,))
+            # As SQLite's documentation says: fewer than two changes mean that nothing was left to do.
+            self._merging = connection.total_changes - before >= 2
+        return self._merging
+
+
 class Reclaiming:
     """Members of whom `holder` may still have rows of names that they gave up. Any thread."""
 

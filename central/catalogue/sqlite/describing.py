@@ -17,6 +17,8 @@ from protos.agreed import KINDS
 NAMES_READ = 64
 EARLIER_NAMES_READ = 1000
 ATTEMPTS = 10
+# Contents read at once.
+TOGETHER = 25
 _NAMES = "SELECT number, kind, modified, path FROM name "
 
 Read = Callable[[], sqlite3.Connection]
@@ -24,6 +26,12 @@ Read = Callable[[], sqlite3.Connection]
 Name: TypeAlias = tuple[int, int, int, str]
 # Tier, and place in it.
 Place: TypeAlias = tuple[int, int]
+_SOME_CONTENTS = f"SELECT number, content_id, size FROM content WHERE number IN ({','.join('?' * TOGETHER)})"
+# One statement for all, so that a search does not wait its turn for the interpreter many times.
+_ONE_OF_MANY = (
+    f"SELECT * FROM (SELECT content, number, kind, modified, path FROM name WHERE content = ? LIMIT {NAMES_READ})"
+)
+_SOME_NAMES = " UNION ALL ".join([_ONE_OF_MANY] * TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,21 @@ class Describer:
         self._read = read
         self._live = live
         self._wanted = wanted
+        # Of contents that were read together: id and size; names, and the generation before they were read.
+        self._facts: dict[int, tuple[bytes, int]] = {}
+        self._names: dict[int, list[Name]] = {}
+        self._generation = 0
+
+    def read_ahead(self, contents: list[int]) -> None:
+        """Reads what `describe` needs of these and up to `TOGETHER` contents."""
+        run = self._read().execute
+        numbers = contents[:TOGETHER]
+        padded = numbers + [0] * (TOGETHER - len(numbers))
+        self._generation = self._live.generation
+        self._facts = {number: (content_id, size) for number, content_id, size in run(_SOME_CONTENTS, padded)}
+        self._names = {number: [] for number in numbers}
+        for content, *name in run(_SOME_NAMES, padded).fetchall():
+            self._names[content].append((name[0], name[1], name[2], name[3]))
 
     def matches(self, stage: Stage, name: Name) -> bool:
         """Whether the stage shows the name, the size apart."""
@@ -73,9 +96,8 @@ class Describer:
         return False
 
     def describe(self, stage: Stage, content: int, holders: int, names: list[int]) -> Described | None:
-        """None when it is gone."""
-        run = self._read().execute
-        facts = run("SELECT content_id, size FROM content WHERE number = ?", (content,)).fetchone()
+        """None when it is gone. After `read_ahead`."""
+        facts = self._facts.get(content)
         if facts is None:
             return None
         alive = self._live_names(content, names)
@@ -105,9 +127,8 @@ class Describer:
     def _live_names(self, content: int, names: list[int]) -> list[Name]:
         """Live names of a content, not all of very many; those that were found are among them."""
         run = self._read().execute
+        generation, rows = self._generation, self._names[content]
         for _ in range(ATTEMPTS):
-            generation = self._live.generation
-            rows = run(_NAMES + "WHERE content = ? LIMIT ?", (content, NAMES_READ)).fetchall()
             known: dict[int, Name] = {row[0]: row for row in rows}
             for number in names:
                 if number not in known:
@@ -115,6 +136,8 @@ class Describer:
             alive = [row for row in known.values() if self._live.name(row[0])]
             if not self._live.renamed_among(known, generation):
                 break
+            generation = self._live.generation
+            rows = run(_NAMES + "WHERE content = ? LIMIT ?", (content, NAMES_READ)).fetchall()
         return alive
 
 

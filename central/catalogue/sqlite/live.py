@@ -37,7 +37,8 @@ class Delta:
 class LiveCounters:
     """Numbers are rows of the database; they are never used twice, so a counter never means something else."""
 
-    def __init__(self) -> None:
+    def __init__(self, popular: int = POPULAR) -> None:
+        self.popular_from = popular
         self._lock = threading.Lock()  # held for every change
         self._names = array("I")
         self._contents = array("I")
@@ -190,7 +191,7 @@ class LiveCounters:
 
     def _note_risen(self, contents: Iterable[int]) -> None:
         counters = self._contents
-        self._risen.update((c, None) for c in contents if counters[c] == POPULAR)
+        self._risen.update((c, None) for c in contents if counters[c] == self.popular_from)
         while len(self._risen) > RISEN_KEPT:
             del self._risen[next(iter(self._risen))]
 

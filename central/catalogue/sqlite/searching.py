@@ -12,7 +12,7 @@ from itertools import islice
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
 from central.catalogue.sqlite.albums import Albums
-from central.catalogue.sqlite.describing import Described, Describer, Read
+from central.catalogue.sqlite.describing import TOGETHER, Described, Describer, Read
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage, Stages
 from central.catalogue.sqlite.tier_keeping import TierKeeper
@@ -34,9 +34,10 @@ ATTEMPTS = 10
 # A page that has so many rows leaves looser matches to the next one.
 ENOUGH_ROWS = 10
 # Places of an index looked through in one step at first, and after how long such steps end the page.
-STEP_PLACES = 250_000
-STEPS_SECONDS = 0.02
-_QUICK_SECONDS = 0.001
+STEP_PLACES = 50_000
+STEPS_SECONDS = 0.015
+# A step that is quicker or slower makes the next one longer or shorter.
+_QUICK_SECONDS, _SLOW_SECONDS = 0.001, 0.004
 _FASTER = 8
 _FIRST_CHUNK = 2048
 _CHUNK = 8192
@@ -118,7 +119,9 @@ class _Looking:
                 return _page(shown, place.write(self._question))
             window = self._read_window(stage, place)
             cost += window.cost + STAGE_COST
-            for candidate in window.candidates:
+            for number, candidate in enumerate(window.candidates):
+                if number % TOGETHER == 0:
+                    self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
                 described = self._describe(stage, window, place, candidate)
                 # A member that lies about a size makes a second content of the same id: the most held one stands.
                 if described is None or described.row.content_id in shown:
@@ -209,6 +212,8 @@ class _Looking:
             yield places, LAST if end == upto else end
             if took < _QUICK_SECONDS:
                 width *= _FASTER
+            elif took > _SLOW_SECONDS:
+                width = max(STEP_PLACES // _FASTER, width // _FASTER)
             most = max(1, min(_CHUNK, SCAN_LIMIT))
 
     def _highest(self, stage: Stage) -> int:

@@ -14,6 +14,7 @@ FIRST_WORDS = 24
 MORE_WORDS = 512
 # The commonest words that have a piece; rarer ones are not looked at. Each word makes each step of the index dearer.
 PIECE_WORDS = 64
+FEWEST_PIECE_WORDS = 8
 PIECES = 10_000
 _TIERS = (HOT, WARM, REST)
 
@@ -123,11 +124,12 @@ class Stages:
         wanted = self._wanted
         terms = [[word] for phrase in wanted.phrases for word in phrase]
         more = False
+        most = max(FEWEST_PIECE_WORDS, PIECE_WORDS // max(1, len(wanted.pieces) + len(wanted.phrases)) ** 2)
         for piece in wanted.pieces:
             if len(piece) < MIN_PIECE:
                 terms.append([piece, *(self._beginning(piece, 1) if piece == wanted.prefix else [])])
                 continue
-            words = self._vocabulary.containing(piece, PIECE_WORDS)
+            words = self._vocabulary.containing(piece, most)
             if not words:
                 return None
             terms.append(words)

@@ -7,14 +7,15 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
-from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Reclaiming
+from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.comparing import compare
-from central.catalogue.sqlite.live import LiveCounters
+from central.catalogue.sqlite.live import POPULAR, LiveCounters
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.sqlite.searching import WINDOW, Searcher
-from central.catalogue.sqlite.tier_keeping import TierKeeper
+from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
 from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
@@ -31,6 +32,7 @@ from central.domain import (
     SearchQuestion,
     Totals,
 )
+from central.errors import OverloadedError
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -51,18 +53,22 @@ class SqliteCatalogue:
         window: int = WINDOW,
         rng: random.Random | None = None,
         cleaning_patience: int = PATIENCE_SECONDS,
+        popular: int = POPULAR,
+        known: int = KNOWN,
     ) -> None:
+        """`popular` and `known`: live holders that make a content hot or warm."""
         self._database = database
         self._secret = secret_of(database)
         finish_upgrade(database, self._secret)
         refresh_index(database)
-        self._live = LiveCounters()
+        self._live = LiveCounters(popular)
         self._vocabulary = Vocabulary.load(database.read())
-        self._tiers = TierKeeper(database, self._live)
+        self._tiers = TierKeeper(database, self._live, known)
         self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, window)
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
+        self._merger = Merger(database)
         self._rng = rng or random.SystemRandom()
         self._publishing = threading.BoundedSemaphore(PUBLISHERS)
 
@@ -73,7 +79,7 @@ class SqliteCatalogue:
         return _acknowledged(self._database.read(), member)
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
-        with self._members.of(member):
+        with self._turn(), self._members.of(member):
             with self._database.write() as connection:
                 held = _acknowledged(connection, member)
                 refusal = _refusal(held, batch)
@@ -99,6 +105,16 @@ class SqliteCatalogue:
         # Alone with the member's entries: a batch between two reads would tear them.
         with self._members.of(member):
             return compare(self._database.read(), member, span)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A place among the publishers. Raises OverloadedError when too many wait already."""
+        if not self._publishing.acquire(blocking=False):
+            raise OverloadedError("many peers are publishing at this moment; try again after the retry delay")
+        try:
+            yield
+        finally:
+            self._publishing.release()
 
     def withdraw(self, member: int) -> None:
         self._live.depart(member)
@@ -210,6 +226,10 @@ class SqliteCatalogue:
         """Builds them when it is time."""
         if self._tiers.stale:
             self._tiers.build()
+
+    def merge_index(self) -> bool:
+        """Brings the index of words into order, a little at a time; True when there is more."""
+        return self._merger.step()
 
     def hurry(self) -> None:
         """Background work that is running ends soon, unfinished."""

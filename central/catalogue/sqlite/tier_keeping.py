@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from central.catalogue.cursor import lost_place
-from central.catalogue.sqlite.live import POPULAR, LiveCounters
+from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.tiers import HOT, SCHEMA, TABLES, WARM, NoTiers, PopularNames, TierFile, delete_file
 from central.catalogue.sqlite.writing import chunks
 from central.catalogue.words import indexed_text
@@ -38,9 +38,10 @@ _BREATH_SECONDS = 0.002
 
 
 class TierKeeper:
-    def __init__(self, database: Database, live: LiveCounters) -> None:
+    def __init__(self, database: Database, live: LiveCounters, known: int = KNOWN) -> None:
         self._database = database
         self._live = live
+        self._known = known
         self._lock = threading.Lock()  # guards _generations
         self._building = threading.Lock()  # held while a generation is built or raised
         self._generations: list[TierFile] = []
@@ -121,7 +122,7 @@ class TierKeeper:
         with self._building:
             self._built = time.monotonic()
             self._live.take_risen(1 << 30)
-            contents = self._live.popular(KNOWN)
+            contents = self._live.popular(self._known)
             number = secrets.randbits(31) or 1
             path = self._database.path.with_name(f"{self._database.path.name}.tiers-{number}")
             token = secrets.token_hex(16)
@@ -149,7 +150,8 @@ class TierKeeper:
         try:
             connection.executescript(SCHEMA)
             connection.execute("BEGIN")
-            for tier, least, below in ((HOT, POPULAR, 1 << 32), (WARM, KNOWN, POPULAR)):
+            popular = self._live.popular_from
+            for tier, least, below in ((HOT, popular, 1 << 32), (WARM, self._known, popular)):
                 ordered = (
                     number
                     for holders in sorted(contents, reverse=True)

@@ -1,0 +1,34 @@
+"""Every implementation of the catalogue, for the tests that each of them must pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from central.catalogue.interface import Catalogue
+from central.catalogue.sqlite.store import SqliteCatalogue
+from central.database import Database
+
+WINDOW = 1000
+
+
+@dataclass
+class Opened:
+    """A catalogue, and how to close it with all that it uses; it may be opened again in the same folder."""
+
+    catalogue: Catalogue
+    close: Callable[[], None]
+
+
+def open_sqlite(folder: Path, window: int = WINDOW) -> Opened:
+    database = Database.create(folder / "central.sqlite")
+    # Few members make a content popular here, so that small tests see all tiers.
+    catalogue = SqliteCatalogue(database, window, cleaning_patience=0, popular=2, known=1)
+
+    def close() -> None:
+        catalogue.close()
+        database.close()
+
+    return Opened(catalogue, close)
+
+
+IMPLEMENTATIONS: dict[str, Callable[..., Opened]] = {"sqlite": open_sqlite}

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from central_kit import INDEX, SECONDS, Caller, Central, batch, change, content_id, refused
 
+from central import database as database_module
 from central.catalogue.sqlite import comparing
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.database import Database
@@ -134,3 +135,22 @@ def test_more_than_a_few_comparisons_at_a_time_are_put_off(central: Central, mon
             compare(callers[4])
         go_on.set()
         assert [future.result().same for future in running] == [False] * 4
+
+
+def test_a_database_without_marks_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "central.sqlite"
+    steps = [step for step in database_module._migrations() if step[0] <= 2]
+    with monkeypatch.context() as older:
+        older.setattr(database_module, "_migrations", lambda: steps)
+        database = Database.create(path)
+        with database.write() as connection:
+            connection.execute("INSERT INTO publication VALUES (1, ?, 7, 0)", (INDEX,))
+        database.close()
+    database = Database.create(path)
+    catalogue = SqliteCatalogue(database)
+    held = catalogue.acknowledged(1)
+    assert held is not None
+    assert (held.index_id, held.sequence, held.mark) == (INDEX, 7, b"")
+    assert not catalogue.publish(1, batch(7, [("Music/a", 1)])).resync
+    catalogue.close()
+    database.close()

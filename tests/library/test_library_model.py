@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from library_kit import in_this_process
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
 from peer_core.library.library import Library
@@ -34,7 +35,7 @@ class DiskAndJournal(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="barrio-model-"))
-        self.library = Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+        self.library = self.new_library()
         self.told: dict[tuple[str, str], bytes] = {}
         self.acknowledged = 0
         self.highest = 0
@@ -43,6 +44,9 @@ class DiskAndJournal(RuleBasedStateMachine):
         self.hashed = 0
         # A file that moves while a look runs may be met nowhere, and then its entry be taken: it is read again.
         self.looked_meanwhile = True
+
+    def new_library(self) -> Library:
+        return Library(self.root / "data" / "library.sqlite", rescan_seconds=3600, watch=False, worker=in_this_process)
 
     @initialize()
     def begin(self) -> None:
@@ -176,7 +180,7 @@ class DiskAndJournal(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.library.stop()
-        self.library = Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+        self.library = self.new_library()
         self.hashed = 0
         self.library.start()
         self.looked_meanwhile = True

@@ -297,7 +297,7 @@ def test_the_empty_place_of_an_unmounted_disk_is_not_an_emptied_folder(room: Roo
 def test_a_disk_that_comes_back_is_noticed_without_being_asked(
     new_room: Callable[[], Room], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peer_core.library.worker.ROOTS_SECONDS", 0.2)
+    monkeypatch.setattr("peer_core.library.keeper.ROOTS_SECONDS", 0.2)
     room = new_room().start()
     room.write("file", b"f")
     room.share()

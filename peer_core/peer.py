@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,7 @@ class Peer:
             "bytes": {"sent": self._sent.total, "received": self._received.total},
             "rates": {"sent": round(self._sent.rate()), "received": round(self._received.rate())},
             "shares": shares,
+            "indexing": self.indexing(),
             "key_store": None,
             "data_dir": str(self.data_dir),
             "notices": [{"title": n.title, "message": n.message} for n in self._notices()],
@@ -221,8 +222,21 @@ class Peer:
     def shares(self) -> list[Share]:
         return self._require_library().shares()
 
-    def add_share(self, path: str, name: str | None) -> Share:
-        return self._require_library().add_share(path, name)
+    def duplicates(self) -> tuple[int, int]:
+        return self._require_library().duplicates()
+
+    def add_share(self, path: str, name: str | None, exclude: Sequence[str] = (), hidden: bool = False) -> Share:
+        return self._require_library().add_share(path, name, exclude, hidden)
+
+    def change_share(self, name: str, exclude: Sequence[str] | None, hidden: bool | None) -> Share:
+        return self._require_library().change_share(name, exclude=exclude, hidden=hidden)
+
+    def pause_indexing(self, paused: bool) -> None:
+        self._require_library().pause(paused)
+
+    def indexing(self) -> dict[str, Any]:
+        library = self._require_library()
+        return {"paused": library.paused(), "pending": library.totals().pending, "rate": round(library.rate())}
 
     def remove_share(self, name: str) -> None:
         self._require_library().remove_share(name)
@@ -273,6 +287,7 @@ class Peer:
         library_trouble = self._require_library().trouble()
         if library_trouble is not None:
             notices.append(library_trouble)
+        notices.extend(map(_NotWatched, self._require_library().unwatched()))
         if self._offline_because is not None:
             notices.append(self._offline_because)
         if online is None:
@@ -306,6 +321,10 @@ class Peer:
             self._library.adopt(path, manifest)
         except StorageError as error:
             log.warning("a finished download is not in the index yet: %s", error.message)
+
+
+class _NotWatched(BarrioError):
+    title = "Changes are found late"
 
 
 class _KeyInFile(BarrioError):

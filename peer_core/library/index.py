@@ -30,6 +30,7 @@ _SHARE_COLUMNS = (
 _VARIABLES = 500
 _COPIES = 32
 DUPLICATES_SHARE = 20.0
+SWEEP_PART = 16
 
 
 def joined(folder: str, name: str) -> str:
@@ -195,6 +196,13 @@ class Index:
                 ended = time.monotonic()
                 self._duplicates = now, ended + DUPLICATES_SHARE * (ended - started), copies, size
         return copies, size
+
+    def wants_sweeping(self) -> bool:
+        """Whether enough has changed since the last sweep to go through all contents."""
+        with self._database.read() as db:
+            (changes,) = db.execute("SELECT sequence - swept FROM library").fetchone()
+            (files,) = db.execute("SELECT coalesce(sum(files), 0) FROM shares").fetchone()
+        return bool(changes > files // SWEEP_PART)
 
     def paused(self) -> bool:
         with self._database.read() as db:

@@ -73,6 +73,8 @@ class Worker:
         self._problems: dict[int, list[Problem]] = {}
         self._removal = True
         self._paused = False
+        # Something was said since the thread went to sleep the last time.
+        self._nudged = False
         self._stopping = False
         self._looks = 0
         self._ticket = 0
@@ -103,6 +105,7 @@ class Worker:
             for share, marks in shares.items():
                 self._asked[share] = merged(self._asked[share], marks) if share in self._asked else marks
             self._asked_ticket = max(self._asked_ticket, ticket)
+            self._nudged = True
             self._wake.notify_all()
 
     def removed(self) -> None:
@@ -115,6 +118,7 @@ class Worker:
         """While paused nothing is hashed; looks go on."""
         with self._wake:
             self._paused = paused
+            self._nudged = True
             self._wake.notify_all()
 
     def busy(self) -> set[int]:
@@ -184,16 +188,11 @@ class Worker:
     def _sleep(self, seconds: float, whatever_comes: bool = False) -> None:
         """Ends early for work, or only for `stop`."""
         with self._wake:
-            paused = self._paused
             self._idle_since = time.monotonic() if self._is_idle() else None
             self._wake.wait_for(
-                lambda: (
-                    self._stopping
-                    or (not whatever_comes and bool(self._asked or self._removal))
-                    or (not whatever_comes and (self._paused != paused or self._ticket < self._asked_ticket))
-                ),
-                max(0.0, seconds),
+                lambda: self._stopping or (not whatever_comes and (self._nudged or self._removal)), max(0.0, seconds)
             )
+            self._nudged = False
             self._idle_since = None
 
     def _is_idle(self) -> bool:
@@ -339,6 +338,8 @@ class Worker:
 
     def _sweep(self) -> None:
         """Gives back the room of what nobody refers to any more."""
+        if not self._index.wants_sweeping():
+            return
         for contents in self._index.orphans():
             if self._stopping:
                 raise _Stopped

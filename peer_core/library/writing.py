@@ -254,8 +254,9 @@ class Writing:
             )
 
     def drop_empty(self) -> None:
-        """Folders without entries, and removed shares without folders."""
+        """Folders without entries, and removed shares without folders. Ends a sweep."""
         with self._database.write() as db:
+            db.execute("UPDATE library SET swept = sequence")
             db.execute("DELETE FROM folders WHERE NOT EXISTS (SELECT 1 FROM files WHERE folder = folders.id)")
             db.execute(
                 "DELETE FROM shares WHERE removed = 1 AND NOT EXISTS (SELECT 1 FROM folders WHERE share = shares.id)"

@@ -85,6 +85,24 @@ def text_field(value: dict[str, Any], key: str, most: int = 4096) -> str | None:
     return text
 
 
+def texts_field(value: dict[str, Any], key: str) -> list[str] | None:
+    """Raises BadInputError unless the field is absent, null, or a list of texts."""
+    texts = value.get(key)
+    if texts is None:
+        return None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadInputError(f"The field “{key}” is a list of texts.")
+    return texts
+
+
+def truth_field(value: dict[str, Any], key: str) -> bool | None:
+    """Raises BadInputError unless the field is absent, null, true or false."""
+    truth = value.get(key)
+    if truth is not None and not isinstance(truth, bool):
+        raise BadInputError(f"The field “{key}” is true or false.")
+    return truth
+
+
 def number_argument(key: str, default: int, least: int, most: int) -> int:
     """A whole number from the query. Raises BadInputError."""
     text = request.args.get(key, "")

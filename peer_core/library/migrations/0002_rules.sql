@@ -14,6 +14,9 @@ UPDATE shares SET unavailable = (
 -- Hashing rests by the person's wish.
 ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
 
+-- The newest change when contents that nobody has were last swept out.
+ALTER TABLE library ADD COLUMN swept INTEGER NOT NULL DEFAULT 0;
+
 -- State 5: left out by the share's rules, but remembered.
 -- The size, so that duplicates are counted from this index alone.
 DROP INDEX files_by_content;

@@ -3,6 +3,7 @@
 They hear their orders on standard input, and end at once when it ends, as it does when their parent has died.
 """
 
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,8 @@ def run_if_asked() -> None:
 def main(arguments: Sequence[str]) -> NoReturn:
     """`worker CONFIG` or `watcher CONFIG`, with CONFIG as JSON."""
     _be_polite()
+    # Millions of small values, none of them in circles.
+    gc.set_threshold(50_000, 20, 100)
     _set_up_logging()
     line_to_parent = Line()
     config = json.loads(arguments[1])

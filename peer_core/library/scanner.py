@@ -19,7 +19,8 @@ from peer_core.library.types import Problem
 
 MAX_PROBLEMS = 1000
 
-_SETTLED = frozenset({FileState.PENDING, FileState.SHARED})
+# States up to this one need no step when the file is as it was.
+_LAST_SETTLED = int(FileState.SHARED)
 _AWAY = frozenset({FileState.LEFT_OUT, FileState.GONE})
 # On the other systems a folder's kind and name say it all.
 _CAN_BE_HIDDEN = os.name == "nt" or hasattr(os, "chflags")
@@ -73,6 +74,7 @@ class Walk:
         self.missing = array("q")
         self.problems: list[Problem] = []
         self._share = share
+        self._place = str(share.path).rstrip(os.sep)
         self._index = index
         self._excluded = excluded
         self._renumbered = renumbered
@@ -148,14 +150,16 @@ class Walk:
         # Asked before the disk is: an entry that a finished download adds in between is then met, never missed.
         folder_id = self._unvisited.pop(folder, None)
         known = {} if folder_id is None else self._index.files_in(folder_id)
-        place = os.path.join(self._share.path, folder) if folder else str(self._share.path)  # noqa: PTH118
+        place = f"{self._place}{os.sep}{folder}" if folder else self._place or os.sep
+        recheck, regular = self._recheck, stat.S_ISREG
         news: list[tuple[str, Signature, KnownFile | None]] = []
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
                     name = entry.name
                     row = known.get(name)
-                    if row is None or row[3] not in _SETTLED or self._recheck:
+                    # Nearly every file is as it was: this is what the time of a look is spent with.
+                    if row is None or recheck or row[3] > _LAST_SETTLED:
                         is_folder = entry.is_dir(follow_symlinks=False)
                         if self._rules.leave_out(folder, name, is_folder):
                             if is_folder:
@@ -177,7 +181,14 @@ class Walk:
                                 del known[name]
                                 yield Withheld(row[4])
                         continue
-                    if row is not None and _is_settled(row, status):
+                    if (
+                        row is not None
+                        and status.st_mtime_ns == row[1]
+                        and status.st_size == row[0]
+                        and (status.st_ino == row[2] or not (row[2] and status.st_ino))
+                        and row[3] <= _LAST_SETTLED
+                        and regular(status.st_mode)
+                    ):
                         del known[name]
                         continue
                     signature = self._wanted(folder, entry, status, deep)
@@ -190,7 +201,8 @@ class Walk:
                 self._unreadable.add(folder)
         for name, signature, file in news:
             yield from self._news(folder, name, signature, file, known)
-        yield from self._not_met(folder, known.values())
+        if known:
+            yield from self._not_met(folder, known.values())
 
     def _enter(self, folder: str, entry: os.DirEntry[str], deep: bool) -> None:
         path = joined(folder, entry.name)
@@ -206,6 +218,7 @@ class Walk:
                     return
         if self._excluded and os.path.normcase(entry.path) in self._excluded:
             return
+        # Checked for each of its files too, but a name that is no text makes one problem, not many.
         refusal = rules.refusal(path, 0)
         if refusal is not None:
             self._problem(path, refusal)
@@ -235,7 +248,7 @@ class Walk:
     ) -> Iterator[Step]:
         """`left`: this folder's entries that were not met."""
         if file is not None and _is_unchanged(file, signature):
-            if file.state not in _SETTLED:
+            if file.state > _LAST_SETTLED:
                 yield Found(folder, name, signature, file.content)
             return
         if file is not None and file.content is not None and file.inode:
@@ -265,17 +278,6 @@ class Walk:
 def _is_below(folder: str, others: set[str]) -> bool:
     """Whether it is one of the others, or below one."""
     return bool(others) and ("" in others or folder in others or any(a in others for a in above(folder)))
-
-
-def _is_settled(row: KnownRow, status: os.stat_result) -> bool:
-    """The quick answer for nearly every file."""
-    return (
-        status.st_mtime_ns == row[1]
-        and status.st_size == row[0]
-        and (status.st_ino == row[2] or not (row[2] and status.st_ino))
-        and row[3] in _SETTLED
-        and stat.S_ISREG(status.st_mode)
-    )
 
 
 def _is_unchanged(file: KnownFile, signature: Signature) -> bool:

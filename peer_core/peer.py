@@ -147,6 +147,10 @@ class Peer:
     def settings(self) -> Settings:
         return self._settings
 
+    @property
+    def library(self) -> Library:
+        return self._require_library()
+
     def status(self) -> dict[str, Any]:
         assert self._library is not None
         totals = self._library.totals()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from peer_core.library.disk import is_vanished, reason
-from peer_core.library.hashing import Buffer, Cancelled, FileChangedError, FileHash, seconds_until_settled
+from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 from peer_core.library.index import Index
 from peer_core.library.marks import Marks, covers
 from peer_core.library.records import Done, Hashed, Outcome, PendingFile, Report, Unreadable, Vanished
@@ -41,7 +41,7 @@ class Hasher:
         self._recorded = recorded
         self.renumbered: frozenset[int] = frozenset()
         # The library's thread only.
-        self._buffer = Buffer()
+        self._bench = Bench()
         self._queue: deque[PendingFile] = deque()
         self._current: tuple[PendingFile, FileHash] | None = None
         self._open: dict[int, tuple[PendingFile, FileHash]] = {}
@@ -118,6 +118,7 @@ class Hasher:
         for _, hashing in self._open.values():
             hashing.close()
         self._open.clear()
+        self._bench.close()
 
     def _begin_next(self) -> bool:
         """Opens the next file; False when none is due."""
@@ -158,7 +159,7 @@ class Hasher:
         before = hashing.bytes_done
         try:
             if not hashing.finished:
-                hashing.step(self._buffer, self._cancelled)
+                hashing.step(self._bench, self._cancelled)
                 self._count(file, hashing.bytes_done - before)
             if not hashing.finished:
                 return
@@ -213,7 +214,7 @@ class Hasher:
     def _count(self, file: PendingFile, length: int, read: bool = True) -> None:
         with self._lock:
             done = self._done.get(file.share, Done())
-            self._done[file.share] = replace(done, unrecorded_bytes=done.unrecorded_bytes + length)
+            self._done[file.share] = Done(done.files, done.bytes, done.unrecorded_bytes + length)
             if read:
                 self._bytes_hashed += length
                 self._byte_rate.add(length)

@@ -3,6 +3,7 @@
 Changing it is `writing`'s part.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -139,7 +140,7 @@ class Index:
                 (limit,),
             )
             return [
-                PendingFile(id_, share, Path(root, folder, name), joined(folder, name), size, mtime_ns)
+                PendingFile(id_, share, os.path.join(root, folder, name), joined(folder, name), size, mtime_ns)  # noqa: PTH118
                 for id_, share, root, folder, name, size, mtime_ns in rows
             ]
 

@@ -121,7 +121,7 @@ class PendingFile:
 
     id: int
     share: int
-    path: Path
+    path: str
     shown: str
     size: int
     mtime_ns: int

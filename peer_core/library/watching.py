@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ class Watched:
 
 def watch(parent: Parent, *, quiet_seconds: float, longest_seconds: float) -> None:
     """Until there is nothing to watch."""
+    # WORKAROUND watchdog 7.1, as below: meeting a folder twice is no mistake.
+    warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
     watching = _Watching(parent, quiet_seconds, longest_seconds)
     parent.hear(watching.heard)
     watching.run()
@@ -229,11 +232,14 @@ class _Handler(events.FileSystemEventHandler):
 
 
 if sys.platform.startswith("linux"):
-    from watchdog.observers.inotify import InotifyEmitter
+    from watchdog.observers.inotify import InotifyEmitter, InotifyWatchGroup
     from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
     # It says at each overflow what is acted upon here.
     logging.getLogger("watchdog.observers").setLevel(logging.ERROR)
+
+    # WORKAROUND watchdog 7.1: a new folder that it meets twice makes a warning with all watched folders in its text.
+    InotifyWatchGroup.__repr__ = object.__repr__  # type: ignore[method-assign]
 
     class _Descriptor(InotifyFD):
         """Tells of lost events and of the system's limit, which the library passes over, and leaves folders out."""

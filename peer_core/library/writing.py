@@ -50,10 +50,12 @@ class _Batch:
 
     def content(self, manifest: Manifest) -> int:
         content_id = manifest.content_id
-        self.db.execute(
+        made = self.db.execute(
             "INSERT INTO contents (content_id, size, hashes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (content_id, manifest.size, manifest.hashes),
         )
+        if made.rowcount == 1 and made.lastrowid is not None:
+            return made.lastrowid
         (row,) = self.db.execute("SELECT id FROM contents WHERE content_id = ?", (content_id,)).fetchone()
         return int(row)
 

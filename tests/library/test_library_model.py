@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,7 @@ SHARE = st.sampled_from(SHARES)
 FILE = st.integers(0, 1000)
 # Few, and many of one size, so that only times and ids tell them apart.
 DATA = st.sampled_from([b"", b"1", b"2", b"three"])
+EXCLUDE = st.sampled_from([[], ["a"], ["/d/"], ["a", "/d/"]])
 
 
 def content_id_of(data: bytes) -> bytes:
@@ -39,6 +42,7 @@ class DiskAndJournal(RuleBasedStateMachine):
         self.told: dict[tuple[str, str], bytes] = {}
         self.acknowledged = 0
         self.highest = 0
+        self.exclude: dict[str, list[str]] = {name: [] for name in SHARES}
         # Files written since all was compared: at most these are read.
         self.to_hash = 0
         self.hashed = 0
@@ -198,8 +202,19 @@ class DiskAndJournal(RuleBasedStateMachine):
         changes = self.library.changes_after(0, 1000)
         assert all(c.sequence > self.acknowledged for c in changes if c.deleted)
 
+    @rule(share=SHARE, exclude=EXCLUDE)
+    def change_rules(self, share: str, exclude: list[str]) -> None:
+        self.library.change_share(share, exclude=exclude)
+        self.exclude[share] = exclude
+        self.looked_meanwhile = True
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.library.pause(paused)
+
     @rule()
     def compare(self) -> None:
+        self.library.pause(False)
         self.library.rescan()
         settled = (ShareState.READY, ShareState.UNAVAILABLE)
         deadline = time.monotonic() + 20
@@ -210,7 +225,7 @@ class DiskAndJournal(RuleBasedStateMachine):
             (share, path.relative_to(self.root / share).as_posix()): content_id_of(path.read_bytes())
             for share in SHARES
             for path in (self.root / share).rglob("*")
-            if path.is_file() and path.suffix != ".part"
+            if path.is_file() and path.suffix != ".part" and not self.is_excluded(share, path)
         }
         # As somebody who was told of each change, and as somebody who asks for everything.
         while self.library.changes_after(self.acknowledged, 1):
@@ -228,11 +243,22 @@ class DiskAndJournal(RuleBasedStateMachine):
             found = self.library.find(content)
             assert found is not None
             assert content_id_of(found.path.read_bytes()) == content
+        self.compare_hashed()
+        if all((self.root / share).exists() for share in SHARES):
+            self.to_hash = 0
+
+    def compare_hashed(self) -> None:
+        """Nothing was hashed that was known."""
         hashed = self.library.work().files_hashed
         assert hashed - self.hashed <= self.to_hash or self.looked_meanwhile
         self.hashed, self.looked_meanwhile = hashed, False
-        if all((self.root / share).exists() for share in SHARES):
-            self.to_hash = 0
+
+    def is_excluded(self, share: str, path: Path) -> bool:
+        """By the few patterns of EXCLUDE, and not with the library's own means."""
+        parts = path.relative_to(self.root / share).parts
+        return ("a" in self.exclude[share] and "a" in parts) or (
+            "/d/" in self.exclude[share] and parts[0] == "d" and len(parts) > 1
+        )
 
     @staticmethod
     def apply(entries: dict[tuple[str, str], bytes], share: str, path: str, content: bytes) -> None:
@@ -251,4 +277,27 @@ class DiskAndJournal(RuleBasedStateMachine):
 TestDiskAndJournal = DiskAndJournal.TestCase
 TestDiskAndJournal.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class InAPeer(DiskAndJournal):
+    """The same with the worker in its process, which is killed now and then, and with a watcher that asks for looks."""
+
+    def new_library(self) -> Library:
+        return Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+
+    @rule(which=st.sampled_from(["worker", "watcher"]))
+    def kill(self, which: str) -> None:
+        pid = self.library.processes().get(which)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def compare_hashed(self) -> None:
+        """Which process had hashed what when it was killed cannot be told."""
+
+
+TestInAPeer = InAPeer.TestCase
+TestInAPeer.settings = settings(
+    max_examples=5, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -57,6 +57,7 @@ class Helper:
         # Under _wake.
         self._wanted = False
         self._stopping = False
+        self._stop_by = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
 
@@ -82,16 +83,25 @@ class Helper:
         if process is not None:
             self._write(process, [message])
 
-    def stop(self) -> None:
-        """Asks the process to end, and ends it when it does not within a moment."""
+    def stop_soon(self) -> None:
+        """Asks the process to end; `stop` waits for it."""
         with self._wake:
-            self._stopping = True
+            if self._stopping:
+                return
+            self._stopping, self._stop_by = True, time.monotonic() + STOP_SECONDS
             process = self._process
             self._wake.notify_all()
         if process is not None:
             self._write(process, [{"stop": True}])
+
+    def stop(self) -> None:
+        """Asks the process to end, and ends it when it has not within a moment."""
+        self.stop_soon()
+        with self._wake:
+            process = self._process
+        if process is not None:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
+                process.wait(max(0.0, self._stop_by - time.monotonic()))
             process.kill()
         if self._thread.ident is not None:
             self._thread.join()

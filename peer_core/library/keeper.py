@@ -49,6 +49,8 @@ class Keeper:
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+        if self._watcher is not None:
+            self._watcher.stop_soon()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
         if self._watcher is not None:
@@ -125,6 +127,9 @@ class Watcher:
 
     def start(self) -> None:
         self._helper.start()
+
+    def stop_soon(self) -> None:
+        self._helper.stop_soon()
 
     def stop(self) -> None:
         self._helper.stop()

@@ -59,6 +59,8 @@ class Library:
 
     def stop(self) -> None:
         """Ends the worker and closes the index; afterwards every other call raises StorageError."""
+        # Both at once: each has a moment to end in order.
+        self._worker.stop_soon()
         self._keeper.stop()
         self._worker.stop()
         self._database.close()

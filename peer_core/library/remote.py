@@ -22,6 +22,7 @@ class Indexing(Protocol):
     """What the library needs of its worker, wherever it runs."""
 
     def start(self) -> None: ...
+    def stop_soon(self) -> None: ...
     def stop(self) -> None: ...
     def ask(self, shares: Mapping[int, Marks]) -> None: ...
     def removed(self) -> None: ...
@@ -71,6 +72,9 @@ class WorkerProcess:
         self._helper.start()
         # What waited when the last run ended is known to the index only.
         self.removed()
+
+    def stop_soon(self) -> None:
+        self._helper.stop_soon()
 
     def stop(self) -> None:
         self._helper.stop()

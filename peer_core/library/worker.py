@@ -86,11 +86,14 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Returns when the thread has ended: at the latest after one read from a disk and one write."""
+    def stop_soon(self) -> None:
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+
+    def stop(self) -> None:
+        """Returns when the thread has ended: at the latest after one read from a disk and one write."""
+        self.stop_soon()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
         if not self._thread.is_alive():

@@ -89,9 +89,13 @@ class Line:
         """Starts a thread that hears; it ends the process when the parent is gone."""
 
         def listen() -> None:
-            with suppress(OSError, ValueError):
+            try:
                 for data in sys.stdin.buffer:
                     heard(parse(data))
+            except Exception:
+                # Deaf, it would be of no use; another one takes over.
+                logging.getLogger(__name__).exception("an order was not understood")
+                os._exit(1)
             # Whatever the other threads are at: what they wrote down is whole, and nobody waits for the rest.
             os._exit(0)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ LOCAL_THREADS = 8
 LOCAL_CONNECTIONS = 100
 CERTIFICATE_WARNING_SECONDS = 5 * 86_400.0
 log = logging.getLogger("barrio")
+
+
+class NotWatchedError(BarrioError):
+    title = "Changes are found late"
 
 
 class KeyInFileError(BarrioError):
@@ -156,6 +160,10 @@ class Peer:
     def settings(self) -> Settings:
         return self._settings
 
+    @property
+    def library(self) -> Library:
+        return self._require_library()
+
     def status(self) -> dict[str, Any]:
         assert self._library is not None
         totals = self._library.totals()
@@ -175,6 +183,7 @@ class Peer:
             "bytes": {"sent": self._sent.total, "received": self._received.total},
             "rates": {"sent": round(self._sent.rate()), "received": round(self._received.rate())},
             "shares": shares,
+            "indexing": self.indexing(),
             "key_store": None,
             "data_dir": str(self.data_dir),
             "notices": [{"code": n.code, "title": n.title, "message": n.message} for n in self._notices()],
@@ -234,8 +243,21 @@ class Peer:
     def shares(self) -> list[Share]:
         return self._require_library().shares()
 
-    def add_share(self, path: str, name: str | None) -> Share:
-        return self._require_library().add_share(path, name)
+    def duplicates(self) -> tuple[int, int]:
+        return self._require_library().duplicates()
+
+    def add_share(self, path: str, name: str | None, exclude: Sequence[str] = (), hidden: bool = False) -> Share:
+        return self._require_library().add_share(path, name, exclude, hidden)
+
+    def change_share(self, name: str, exclude: Sequence[str] | None, hidden: bool | None) -> Share:
+        return self._require_library().change_share(name, exclude=exclude, hidden=hidden)
+
+    def pause_indexing(self, paused: bool) -> None:
+        self._require_library().pause(paused)
+
+    def indexing(self) -> dict[str, Any]:
+        library = self._require_library()
+        return {"paused": library.paused(), "pending": library.totals().pending, "rate": round(library.rate())}
 
     def remove_share(self, name: str) -> None:
         self._require_library().remove_share(name)
@@ -291,6 +313,7 @@ class Peer:
         library_trouble = self._require_library().trouble()
         if library_trouble is not None:
             notices.append(library_trouble)
+        notices.extend(map(NotWatchedError, self._require_library().unwatched()))
         if self._offline_because is not None:
             notices.append(self._offline_because)
         if online is None:

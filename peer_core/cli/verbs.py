@@ -31,7 +31,8 @@ def status(client: LocalClient, arguments: Arguments) -> int:
         say(f"addresses   {', '.join(now['addresses'])}")
     else:
         say("not in a barrio yet: barrio-peer join INVITE")
-    say(f"shares      {shares['files']} files, {size(shares['bytes'])}; {shares['pending']} pending")
+    paused = " (indexing is paused)" if now["indexing"]["paused"] else ""
+    say(f"shares      {shares['files']} files, {size(shares['bytes'])}; {shares['pending']} pending{paused}")
     say(f"traffic     {size(now['bytes']['sent'])} sent, {size(now['bytes']['received'])} received")
     for notice in now["notices"]:
         say(f"note        {plain(notice['title'])}: {plain(notice['message'])}")
@@ -173,7 +174,7 @@ def neighbours(client: LocalClient, arguments: Arguments) -> int:
 
 def share_add(client: LocalClient, arguments: Arguments) -> int:
     path = str(Path(arguments.path).expanduser().absolute())
-    body = {"path": path, "name": arguments.name} if arguments.name else {"path": path}
+    body = {"path": path, "name": arguments.name, "exclude": arguments.exclude, "hidden": arguments.hidden}
     share = client.call("POST", "/v1/shares", body)
     as_json(share) if arguments.json else say(f"“{plain(share['name'])}” is shared; it is indexed now")
     return 0
@@ -190,8 +191,39 @@ def share_list(client: LocalClient, arguments: Arguments) -> int:
     rows = [(s["name"], s["state"], str(s["files"]), size(s["bytes"]), str(s["pending"]), s["path"]) for s in listed]
     table(rows, ("NAME", "STATE", "FILES", "SIZE", "PENDING", "FOLDER"))
     for share in listed:
+        progress = share["progress"]
+        if progress is not None:
+            part = f"{size(progress['bytes_done'])} of {size(progress['bytes_total'])}"
+            speed = f"{size(progress['rate'])}/s {output.duration(progress['eta_seconds'])}".rstrip()
+            say(f"  hashing: {plain(share['name'])}: {part}, {speed}")
         for trouble in share["problems"][:10]:
             say(f"  left out: {plain(share['name'])}/{plain(trouble['path'])}: {plain(trouble['reason'])}")
+    return 0
+
+
+def share_set(client: LocalClient, arguments: Arguments) -> int:
+    exclude = [] if arguments.exclude_nothing else arguments.exclude
+    body = {"exclude": exclude, "hidden": arguments.hidden}
+    share = client.call("PATCH", "/v1/shares", {k: v for k, v in body.items() if v is not None}, name=arguments.name)
+    if arguments.json:
+        as_json(share)
+    else:
+        left_out = "  ".join(map(plain, share["exclude"])) or "nothing of its own"
+        say(f"“{plain(share['name'])}” leaves out {left_out}; hidden files {'too' if share['hidden'] else 'never'}")
+    return 0
+
+
+def share_pause(client: LocalClient, arguments: Arguments) -> int:
+    return _indexing(client, arguments, True)
+
+
+def share_resume(client: LocalClient, arguments: Arguments) -> int:
+    return _indexing(client, arguments, False)
+
+
+def _indexing(client: LocalClient, arguments: Arguments, paused: bool) -> int:
+    now = client.call("PATCH", "/v1/indexing", {"paused": paused})
+    as_json(now) if arguments.json else say(f"indexing {'is paused' if now['paused'] else 'goes on'}")
     return 0
 
 

@@ -1,21 +1,23 @@
 """Works off what waits to be hashed, and reports it to the index in batches.
 
-`work` runs in the library's thread; `progress` and `counts` may be asked from any.
+`work` runs in the worker's thread; `tell` may be called from any.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from peer_core.library.disk import is_vanished, reason
-from peer_core.library.hashing import Buffer, Cancelled, FileChangedError, FileHash, seconds_until_settled
+from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 from peer_core.library.index import Index
-from peer_core.library.records import Hashed, Outcome, PendingFile, ShareRow, Unreadable, Vanished
+from peer_core.library.marks import Marks, covers
+from peer_core.library.records import Done, Hashed, Outcome, PendingFile, Report, Unreadable, Vanished
 from peer_core.library.rules import shown
-from peer_core.library.types import Problem, Progress
+from peer_core.library.types import Problem
 from peer_core.library.writing import Writing
+from peer_core.meter import Meter
 
 BATCH_FILES = 500
 BATCH_SECONDS = 0.25
@@ -24,17 +26,10 @@ MAX_OPEN = 4
 MOST_DOUBLINGS = 6
 
 
-@dataclass
-class _Done:
-    files: int = 0
-    bytes: int = 0
-    unrecorded_bytes: int = 0
-
-
 class Hasher:
     """`cancelled` is asked often while a file is read, and True ends the work at once.
 
-    `recorded` is called after each batch was written down.
+    `recorded` is called after each batch was written down, and in between while a large file is read.
     """
 
     def __init__(
@@ -46,7 +41,7 @@ class Hasher:
         self._recorded = recorded
         self.renumbered: frozenset[int] = frozenset()
         # The library's thread only.
-        self._buffer = Buffer()
+        self._bench = Bench()
         self._queue: deque[PendingFile] = deque()
         self._current: tuple[PendingFile, FileHash] | None = None
         self._open: dict[int, tuple[PendingFile, FileHash]] = {}
@@ -56,40 +51,41 @@ class Hasher:
         self._recorded_at = time.monotonic()
         self._lock = threading.Lock()
         # Under _lock.
-        self._done: dict[int, _Done] = {}
+        self._done: dict[int, Done] = {}
         self._problems: dict[int, dict[int, Problem]] = {}
         self._files_hashed = 0
         self._bytes_hashed = 0
+        # With locks of their own.
+        self._file_rate, self._byte_rate = Meter(), Meter()
 
     # Any thread
 
-    def counts(self) -> tuple[int, int]:
-        """Files hashed and bytes read so far."""
+    def tell(self, report: Report) -> Report:
+        """The report with this part in it."""
         with self._lock:
-            return self._files_hashed, self._bytes_hashed
+            problems = dict(report.problems)
+            for share, mine in self._problems.items():
+                if mine:
+                    problems[share] = (*problems.get(share, ()), *mine.values())
+            return replace(
+                report,
+                files_hashed=self._files_hashed,
+                bytes_hashed=self._bytes_hashed,
+                file_rate=self._file_rate.rate(),
+                byte_rate=self._byte_rate.rate(),
+                done=dict(self._done),
+                problems=problems,
+            )
 
-    def progress(self, share: ShareRow) -> Progress | None:
-        """How far the files that waited are; None when none waits."""
-        if not share.pending:
-            return None
-        with self._lock:
-            done = self._done.get(share.id, _Done())
-            files, total = done.files, done.bytes + share.pending_bytes
-            bytes_done = min(total, done.bytes + done.unrecorded_bytes)
-        return Progress(files, files + share.pending, bytes_done, total)
+    # The worker's thread
 
-    def problems(self, share: int) -> list[Problem]:
-        with self._lock:
-            return list(self._problems.get(share, {}).values())
-
-    # The library's thread
-
-    def refresh(self, looked_at: set[int]) -> None:
-        """After a look at some shares: what waits may be other files, and what failed is tried again."""
+    def refresh(self, looked_at: Mapping[int, Marks]) -> None:
+        """After a look at some shares: what waits may be other files, and what failed there is tried again."""
         self._set_aside()
         with self._lock:
-            for share in looked_at:
-                self._problems.pop(share, None)
+            for share, marks in looked_at.items():
+                problems = self._problems.get(share, {})
+                self._problems[share] = {id_: p for id_, p in problems.items() if not covers(marks, p.path)}
 
     def work(self, interrupted: Callable[[], bool]) -> None:
         """Hashes until nothing waits, or for a short while once `interrupted`. Raises StorageError, losing nothing."""
@@ -106,6 +102,7 @@ class Hasher:
                 self._set_aside()
             if len(self._outcomes) >= BATCH_FILES or time.monotonic() - self._recorded_at > BATCH_SECONDS:
                 self._record()
+                self._recorded()
         self._record()
 
     def seconds_until_due(self) -> float | None:
@@ -121,6 +118,7 @@ class Hasher:
         for _, hashing in self._open.values():
             hashing.close()
         self._open.clear()
+        self._bench.close()
 
     def _begin_next(self) -> bool:
         """Opens the next file; False when none is due."""
@@ -161,7 +159,7 @@ class Hasher:
         before = hashing.bytes_done
         try:
             if not hashing.finished:
-                hashing.step(self._buffer, self._cancelled)
+                hashing.step(self._bench, self._cancelled)
                 self._count(file, hashing.bytes_done - before)
             if not hashing.finished:
                 return
@@ -215,9 +213,11 @@ class Hasher:
 
     def _count(self, file: PendingFile, length: int, read: bool = True) -> None:
         with self._lock:
-            self._done.setdefault(file.share, _Done()).unrecorded_bytes += length
+            done = self._done.get(file.share, Done())
+            self._done[file.share] = Done(done.files, done.bytes, done.unrecorded_bytes + length)
             if read:
                 self._bytes_hashed += length
+                self._byte_rate.add(length)
 
     def _record(self) -> None:
         """Writes the outcomes down; they are kept until that succeeds."""
@@ -225,11 +225,10 @@ class Hasher:
             self._writing.record([outcome for _, outcome in self._outcomes])
             with self._lock:
                 for file, outcome in self._outcomes:
-                    done = self._done.setdefault(file.share, _Done())
-                    done.files += 1
-                    if isinstance(outcome, Hashed):
-                        done.bytes += outcome.manifest.size
-                        done.unrecorded_bytes -= outcome.manifest.size
+                    done = self._done.get(file.share, Done())
+                    size = outcome.manifest.size if isinstance(outcome, Hashed) else 0
+                    self._done[file.share] = Done(done.files + 1, done.bytes + size, done.unrecorded_bytes - size)
+            self._file_rate.add(len(self._outcomes))
             self._outcomes.clear()
             self._recorded()
         self._recorded_at = time.monotonic()

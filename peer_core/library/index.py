@@ -3,7 +3,9 @@
 Changing it is `writing`'s part.
 """
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from peer_core.content import Manifest, piece_size_for
 from peer_core.database import Database, Kind
 from peer_core.library.disk import LARGEST
+from peer_core.library.marks import Marks
 from peer_core.library.records import FileState, KnownRow, Match, PendingFile, ShareRow, Signature
 from peer_core.library.types import Change, HeldFile
 
@@ -21,9 +24,14 @@ KIND = Kind(
     when_damaged="move that file away, start again and add your folders anew. Your shared files are not affected.",
 )
 
-_SHARE_COLUMNS = "id, name, path, available, device, inode, files, bytes, pending, pending_bytes"
+_SHARE_COLUMNS = (
+    "id, name, path, available, device, inode, files, bytes, pending, pending_bytes, unavailable, "
+    "exclude, hidden, rules, walked"
+)
 _VARIABLES = 500
 _COPIES = 32
+DUPLICATES_SHARE = 20.0
+SWEEP_PART = 16
 
 
 def joined(folder: str, name: str) -> str:
@@ -33,7 +41,43 @@ def joined(folder: str, name: str) -> str:
 
 def share_rows(db: sqlite3.Connection, removed: bool = False) -> list[ShareRow]:
     rows = db.execute(f"SELECT {_SHARE_COLUMNS} FROM shares WHERE removed = ? ORDER BY name", (removed,))
-    return [ShareRow(id_, name, Path(path), bool(there), *rest) for id_, name, path, there, *rest in rows]
+    return [_share_row(*row) for row in rows]
+
+
+def _share_row(
+    id_: int,
+    name: str,
+    path: str,
+    available: int,
+    device: int,
+    inode: int,
+    files: int,
+    size: int,
+    pending: int,
+    pending_size: int,
+    unavailable: int,
+    exclude: str,
+    hidden: int,
+    changes: int,
+    walked: int,
+) -> ShareRow:
+    return ShareRow(
+        id=id_,
+        name=name,
+        path=Path(path),
+        available=bool(available),
+        device=device,
+        inode=inode,
+        files=files,
+        bytes=size,
+        pending=pending,
+        pending_bytes=pending_size,
+        unavailable=unavailable,
+        exclude=tuple(exclude.split("\n")) if exclude else (),
+        hidden=bool(hidden),
+        rules=changes,
+        walked=walked,
+    )
 
 
 class Index:
@@ -44,15 +88,26 @@ class Index:
         with database.read() as db:
             (index_id,) = db.execute("SELECT index_id FROM library").fetchone()
         self.index_id: bytes = index_id
+        # Of `duplicates`: after which change, until when it does, and what was found. Exchanged whole, without a lock.
+        self._duplicates = (-1, 0.0, 0, 0)
 
     def shares(self, removed: bool = False) -> list[ShareRow]:
         with self._database.read() as db:
             return share_rows(db, removed)
 
-    def folders(self, share: int) -> dict[str, int]:
-        """Ids of the folders that have entries, by path."""
+    def folders(self, share: int, marks: Marks = None) -> dict[str, int]:
+        """Ids of the folders that have entries, by path: all, or those that are marked."""
         with self._database.read() as db:
-            return dict(db.execute("SELECT path, id FROM folders WHERE share = ?", (share,)))
+            if marks is None:
+                return dict(db.execute("SELECT path, id FROM folders WHERE share = ?", (share,)))
+            found: dict[str, int] = {}
+            for folder, deep in marks.items():
+                found.update(db.execute("SELECT path, id FROM folders WHERE share = ? AND path = ?", (share, folder)))
+                if deep:
+                    # Next to "/" in the order of characters is "0".
+                    below = "SELECT path, id FROM folders WHERE share = ? AND path > ? AND path < ?"
+                    found.update(db.execute(below, (share, f"{folder}/", f"{folder}0")))
+            return found
 
     def files_in(self, folder: int) -> dict[str, KnownRow]:
         """All entries of one folder by name, whatever their state."""
@@ -85,7 +140,7 @@ class Index:
                 (limit,),
             )
             return [
-                PendingFile(id_, share, Path(root, folder, name), joined(folder, name), size, mtime_ns)
+                PendingFile(id_, share, os.path.join(root, folder, name), joined(folder, name), size, mtime_ns)  # noqa: PTH118
                 for id_, share, root, folder, name, size, mtime_ns in rows
             ]
 
@@ -125,9 +180,42 @@ class Index:
                 )
         return found
 
+    def duplicates(self) -> tuple[int, int]:
+        """Shared files whose content another one has too, beyond the first of each: how many, and their bytes.
+
+        Counting takes a large library a while, so that it may be answered from the last time.
+        """
+        with self._database.read() as db:
+            last, until, copies, size = self._duplicates
+            now, started = self._sequence(db), time.monotonic()
+            if last != now and started > until:
+                copies, size = db.execute(
+                    "SELECT coalesce(sum(n - 1), 0), coalesce(sum((n - 1) * size), 0) FROM ("
+                    "SELECT count(*) AS n, min(size) AS size FROM files INDEXED BY files_by_content "
+                    "WHERE content IS NOT NULL AND state = 1 GROUP BY content HAVING n > 1)"
+                ).fetchone()
+                ended = time.monotonic()
+                self._duplicates = now, ended + DUPLICATES_SHARE * (ended - started), copies, size
+        return copies, size
+
+    def wants_sweeping(self) -> bool:
+        """Whether enough has changed since the last sweep to go through all contents."""
+        with self._database.read() as db:
+            (changes,) = db.execute("SELECT sequence - swept FROM library").fetchone()
+            (files,) = db.execute("SELECT coalesce(sum(files), 0) FROM shares").fetchone()
+        return bool(changes > files // SWEEP_PART)
+
+    def paused(self) -> bool:
+        with self._database.read() as db:
+            return bool(db.execute("SELECT paused FROM library").fetchone()[0])
+
+    @staticmethod
+    def _sequence(db: sqlite3.Connection) -> int:
+        return int(db.execute("SELECT sequence FROM library").fetchone()[0])
+
     def last_sequence(self) -> int:
         with self._database.read() as db:
-            return int(db.execute("SELECT sequence FROM library").fetchone()[0])
+            return self._sequence(db)
 
     def changes_after(self, sequence: int, limit: int) -> list[Change]:
         """The newest change of each entry, in order; the two halves of a rename are not parted unless limit is 1."""

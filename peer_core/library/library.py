@@ -12,21 +12,25 @@ from peer_core.library import rules
 from peer_core.library.browsing import Browsing
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
+from peer_core.library.keeper import Keeper
 from peer_core.library.ledger import Ledger
-from peer_core.library.records import ShareRow
+from peer_core.library.records import Done, Report, ShareRow
+from peer_core.library.remote import Indexing, in_a_process
 from peer_core.library.serving import is_same
-from peer_core.library.types import Change, HeldFile, Problem, Share, ShareState, Totals, Work
-from peer_core.library.worker import Worker
+from peer_core.library.types import Change, HeldFile, Problem, Progress, Share, ShareState, Totals, Work
 from peer_core.library.writing import Writing
 
 MAX_PROBLEMS = 100
+
+# Database, excluded folders, what to call when the journal has grown, what to call when there is something to tell.
+MakeWorker = Callable[[Path, Sequence[Path], Callable[[], None], Callable[[], None]], Indexing]
 
 
 class Library:
     """What this device shares; `browsing` shows it as others see it, `ledger` knows what the central holds of it.
 
-    `excluded`: folders that are never shared, such as the data folder. `on_change` is called in the library's thread
-    when the journal has grown.
+    `excluded`: folders that are never shared, such as the data folder. `on_change` is called in any thread when the
+    journal has grown. `watch`: whether changes are looked for when they happen, and not at the regular looks only.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class Library:
         rescan_seconds: float = 900.0,
         excluded: Sequence[Path] = (),
         on_change: Callable[[], None] = lambda: None,
+        watch: bool = True,
+        worker: MakeWorker = in_a_process,
     ) -> None:
         """Opens the index, and brings an older one up to date. Raises DataVersionError and StorageError."""
         self._excluded = tuple(path.expanduser().resolve() for path in excluded)
@@ -44,40 +50,50 @@ class Library:
         self.browsing = Browsing(self._database)
         self.ledger = Ledger(self._database)
         self._writing = Writing(self._database)
-        self._worker = Worker(
-            self._index,
-            self._writing,
-            rescan_seconds=max(1.0, rescan_seconds),
-            excluded=self._excluded,
-            on_change=on_change,
-        )
+        self._on_change = on_change
+        self._worker = worker(database, self._excluded, on_change, lambda: self._keeper.poke())
+        self._keeper = Keeper(self._index, self._worker, rescan_seconds=max(1.0, rescan_seconds), watch=watch)
 
     def start(self) -> None:
-        """Starts the thread, which begins with a look at every share."""
+        """Starts the worker, which begins with a look at every share."""
+        self._worker.pause(self._index.paused())
+        # Before it runs: a share must not pass for ready until it was looked at.
+        self._ask(share.id for share in self._index.shares())
         self._worker.start()
+        self._keeper.start()
 
     def stop(self) -> None:
-        """Ends the thread and closes the index; afterwards every other call raises StorageError."""
+        """Ends the worker and closes the index; afterwards every other call raises StorageError."""
+        # Both at once: each has a moment to end in order.
+        self._worker.stop_soon()
+        self._keeper.stop()
         self._worker.stop()
         self._database.close()
+
+    def _ask(self, shares: Iterable[int]) -> None:
+        self._worker.ask(dict.fromkeys(shares))
 
     # Shares
 
     def shares(self) -> list[Share]:
         """By name."""
-        busy = self._worker.busy()
-        return [self._described(row, busy) for row in self._index.shares()]
+        busy, report = self._worker.busy(), self._worker.report()
+        return [self._described(row, busy, report) for row in self._index.shares()]
 
     def share(self, name: str) -> Share:
         """Raises NotFoundError."""
-        busy = self._worker.busy()
-        return self._described(self._row(name), busy)
+        busy, report = self._worker.busy(), self._worker.report()
+        return self._described(self._row(name), busy, report)
 
-    def add_share(self, path: str | Path, name: str | None = None) -> Share:
+    def add_share(
+        self, path: str | Path, name: str | None = None, exclude: Sequence[str] = (), hidden: bool = False
+    ) -> Share:
         """Shares a folder, under its own name unless another is given; looking at it begins by itself.
 
+        `exclude`: patterns in gitignore syntax. `hidden`: whether hidden files are shared too.
         Raises BadInputError and ConflictError.
         """
+        share_rules = rules.ShareRules(exclude, hidden)
         given, folder = self._checked_folder(path)
         wanted = None if name is None else rules.share_name(name)
 
@@ -91,33 +107,74 @@ class Library:
                 raise ConflictError(f"There is a share called “{wanted}” already; give this one another name.")
             return wanted
 
-        row = self._writing.add_share(folder, choose_name)
-        self._worker.ask([row.id])
-        return self._described(row, {row.id})
+        row = self._writing.add_share(folder, choose_name, share_rules.patterns, hidden)
+        self._ask([row.id])
+        return self._described(row, {row.id}, self._worker.report())
+
+    def change_share(self, name: str, *, exclude: Sequence[str] | None = None, hidden: bool | None = None) -> Share:
+        """Other rules for what is left out; what is known is not hashed again. Raises NotFoundError, BadInputError."""
+        row = self._row(name)
+        share_rules = rules.ShareRules(
+            row.exclude if exclude is None else exclude, row.hidden if hidden is None else hidden
+        )
+        if (share_rules.patterns, share_rules.hidden) != (row.exclude, row.hidden):
+            self._writing.set_rules(row.id, share_rules.patterns, share_rules.hidden)
+            self._ask([row.id])
+            self._keeper.poke()
+        return self.share(name)
 
     def remove_share(self, name: str) -> None:
         """Stops sharing a folder; the files stay where they are. Raises NotFoundError."""
         if self._writing.remove_share(name) is None:
             raise _no_share(name)
         self._worker.removed()
+        self._keeper.poke()
 
     def rescan(self, name: str | None = None) -> None:
         """Asks for a full look at one share or at all, which begins from now on. Raises NotFoundError."""
         rows = self._index.shares() if name is None else [self._row(name)]
-        self._worker.ask(row.id for row in rows)
+        self._ask(row.id for row in rows)
 
     def totals(self) -> Totals:
         """Over all shares; `pending` are the files that wait to be hashed."""
         rows = self._index.shares()
         return Totals(sum(r.files for r in rows), sum(r.bytes for r in rows), sum(r.pending for r in rows))
 
+    def duplicates(self) -> tuple[int, int]:
+        """Shared files that are copies of another shared one: how many, and their bytes."""
+        return self._index.duplicates()
+
+    def paused(self) -> bool:
+        return self._index.paused()
+
+    def pause(self, paused: bool) -> None:
+        """While paused nothing is hashed, also after a restart; what is gone is withdrawn all the same."""
+        self._writing.set_paused(paused)
+        self._worker.pause(paused)
+
     def work(self) -> Work:
-        """Counters since this object was made."""
-        return Work(self._worker.looks, *self._worker.hasher.counts())
+        """Counters since this object was made; they may lag a moment behind the index."""
+        report = self._worker.report()
+        return Work(report.looks, report.files_hashed, report.bytes_hashed)
+
+    def processes(self) -> dict[str, int]:
+        """Ids of the processes that work for it now: `worker`, `watcher`."""
+        found = {"worker": self._worker.pid, "watcher": self._keeper.watcher_pid}
+        return {name: pid for name, pid in found.items() if pid is not None}
+
+    def rate(self) -> float:
+        """Bytes hashed in a second, now."""
+        return self._worker.report().byte_rate
 
     def trouble(self) -> StorageError | None:
-        """Why the index cannot be written now, or None; the thread tries again by itself."""
-        return self._worker.trouble
+        """Why the index cannot be written now, or None; the worker tries again by itself."""
+        message = self._worker.report().trouble
+        return None if message is None else StorageError(message)
+
+    def unwatched(self) -> list[str]:
+        """Why some shares are not watched, in sentences for a person."""
+        reasons = self._keeper.unwatched()
+        return [f"“{row.name}”: {reasons[row.id]}." for row in self._index.shares() if row.id in reasons]
 
     def _row(self, name: str) -> ShareRow:
         row = next((row for row in self._index.shares() if row.name == name), None)
@@ -125,19 +182,20 @@ class Library:
             raise _no_share(name)
         return row
 
-    def _described(self, row: ShareRow, busy: set[int]) -> Share:
+    def _described(self, row: ShareRow, busy: set[int], report: Report) -> Share:
         """`busy`: asked for before the row, so that the end of a look cannot fall between the two unseen."""
-        hasher = self._worker.hasher
         if row.id in busy:
             state = ShareState.SCANNING
         elif not row.available:
             state = ShareState.UNAVAILABLE
         else:
             state = ShareState.HASHING if row.pending else ShareState.READY
-        problems = [*self._worker.problems(row.id), *hasher.problems(row.id)]
-        trouble = self._worker.trouble
-        if trouble is not None:
-            problems.insert(0, Problem(str(self._database.path), trouble.message))
+        problems = list(report.problems.get(row.id, ()))
+        unwatched = self._keeper.unwatched().get(row.id)
+        if unwatched is not None:
+            problems.insert(0, Problem(str(row.path), unwatched))
+        if report.trouble is not None:
+            problems.insert(0, Problem(str(self._database.path), report.trouble))
         return Share(
             row.name,
             row.path,
@@ -145,7 +203,10 @@ class Library:
             row.files,
             row.bytes,
             row.pending,
-            hasher.progress(row),
+            row.unavailable,
+            row.exclude,
+            row.hidden,
+            _progress(row, report),
             tuple(problems[:MAX_PROBLEMS]),
         )
 
@@ -186,7 +247,7 @@ class Library:
                 break
             stale.add(share)
         if stale:
-            self._worker.ask(stale)
+            self._ask(stale)
         return found
 
     def has(self, content_ids: Iterable[bytes]) -> set[bytes]:
@@ -204,14 +265,14 @@ class Library:
         if row is None or any(_is_inside(place, other) for other in self._excluded):
             return
         inside = place.relative_to(row.path)
-        regular = stat.S_ISREG(status.st_mode) and not is_link(status) and not is_hidden(status)
-        left_out = any(rules.is_left_out(part) for part in inside.parts)
+        regular = stat.S_ISREG(status.st_mode) and not is_link(status) and (row.hidden or not is_hidden(status))
+        left_out = rules.ShareRules(row.exclude, row.hidden).leave_out_path(inside.as_posix())
         if not regular or left_out or status.st_size != manifest.size or rules.refusal(str(inside), status.st_size):
             return
         folder = "" if len(inside.parts) == 1 else inside.parent.as_posix()
         signature = signature_of(status, renumbered_devices())
         self._writing.adopt(row.id, folder, place.name, signature, manifest)
-        self._worker.nudge()
+        self._on_change()
 
     # Journal
 
@@ -231,6 +292,20 @@ class Library:
     def forget_tombstones(self, up_to: int) -> None:
         """To be called when the central has every change up to this number."""
         self._writing.forget_tombstones(up_to)
+
+
+def _progress(row: ShareRow, report: Report) -> Progress | None:
+    """How far the files of a share that waited are; None when none waits."""
+    if not row.pending:
+        return None
+    done = report.done.get(row.id, Done())
+    total = done.bytes + row.pending_bytes
+    bytes_done = max(0, min(total, done.bytes + done.unrecorded_bytes))
+    left = [(row.pending, report.file_rate), (total - bytes_done, report.byte_rate)]
+    # Rates of the last moments, so the one that lets it wait longer is nearer to the truth.
+    times = [count / rate for count, rate in left if rate > 0.5]
+    eta = max(times) if times else None
+    return Progress(done.files, done.files + row.pending, bytes_done, total, report.byte_rate, eta)
 
 
 def _no_share(name: str) -> NotFoundError:

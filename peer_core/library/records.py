@@ -1,11 +1,13 @@
 """What scanner, hasher and index hand to each other. Plain values, so that another process may make them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from peer_core.content import Manifest
+from peer_core.library.types import Problem
 
 
 class FileState(IntEnum):
@@ -16,6 +18,7 @@ class FileState(IntEnum):
     WITHHELD = 2
     GONE = 3
     FAILED = 4
+    LEFT_OUT = 5
 
 
 class Signature(NamedTuple):
@@ -57,7 +60,10 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class ShareRow:
-    """A share as the index has it; `device` and `inode` are its root folder's when it was last walked."""
+    """A share as the index has it; `device` and `inode` are its root folder's when it was last walked.
+
+    `rules` counts the changes of `exclude` and `hidden`; `walked` is its value when the share was last seen whole.
+    """
 
     id: int
     name: str
@@ -69,6 +75,11 @@ class ShareRow:
     bytes: int
     pending: int
     pending_bytes: int
+    unavailable: int
+    exclude: tuple[str, ...]
+    hidden: bool
+    rules: int
+    walked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +98,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """An entry that cannot be reached now, and is remembered."""
+    """An entry that cannot be reached now, or that the share's rules leave out, and is remembered."""
 
     file: int
+    by_rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,7 @@ class PendingFile:
 
     id: int
     share: int
-    path: Path
+    path: str
     shown: str
     size: int
     mtime_ns: int
@@ -133,3 +145,30 @@ class Vanished:
 
 
 Outcome = Hashed | Unreadable | Vanished
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Of one share, since something waits: files done, their bytes, and bytes read of files that are not done."""
+
+    files: int = 0
+    bytes: int = 0
+    unrecorded_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker tells of itself. Numbers count from its start, rates are per second.
+
+    `ticket`: the newest request that was carried out, with all before it.
+    """
+
+    ticket: int = 0
+    looks: int = 0
+    files_hashed: int = 0
+    bytes_hashed: int = 0
+    file_rate: float = 0.0
+    byte_rate: float = 0.0
+    trouble: str | None = None
+    done: Mapping[int, Done] = field(default_factory=dict)
+    problems: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)

@@ -1,12 +1,17 @@
 """Which names are shared, and what a share may be called. Pure; any thread."""
 
 import unicodedata
+from collections.abc import Sequence
+
+from pathspec import GitIgnoreSpec
 
 from peer_core.content import MAX_SIZE
 from peer_core.errors import BadInputError
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
+MAX_PATTERNS = 200
+MAX_PATTERN_CHARACTERS = 1000
 
 _SYSTEM = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found", "icon\r"}
@@ -15,12 +20,51 @@ _TEMPORARY = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 
 
-def is_left_out(name: str) -> bool:
-    """Hidden, temporary and system names of files and folders."""
-    if name[0] == "." or name.startswith("~$"):
+def is_left_out(name: str, hidden: bool = False) -> bool:
+    """Temporary and system names of files and folders, and hidden ones unless `hidden` is wanted."""
+    if (name[0] == "." and not hidden) or name.startswith(("~$", ".~lock.")):
         return True
     lower = name.lower()
     return lower in _SYSTEM or lower.endswith(_TEMPORARY)
+
+
+class ShareRules:
+    """Which files and folders of one share are left out. `exclude`: patterns in gitignore syntax.
+
+    Raises BadInputError for what is no pattern.
+    """
+
+    def __init__(self, exclude: Sequence[str] = (), hidden: bool = False) -> None:
+        self.hidden = hidden
+        self.patterns = tuple(_pattern(text) for text in exclude)
+        if len(self.patterns) > MAX_PATTERNS:
+            raise BadInputError(f"A share has at most {MAX_PATTERNS} patterns to leave files out.")
+        try:
+            self._spec = GitIgnoreSpec.from_lines(self.patterns) if self.patterns else None
+        except ValueError as error:
+            raise BadInputError(f"One of the patterns cannot be used: {error}.") from error
+
+    def leave_out(self, folder: str, name: str, is_folder: bool) -> bool:
+        """`folder`: where it lies within the share, which is itself not left out."""
+        if is_left_out(name, self.hidden):
+            return True
+        if self._spec is None:
+            return False
+        path = f"{folder}/{name}" if folder else name
+        return self._spec.match_file(path + "/" if is_folder else path)
+
+    def leave_out_path(self, path: str) -> bool:
+        """The same of a file, and of each folder on the way to it."""
+        parts = path.split("/")
+        return any(self.leave_out("/".join(parts[:at]), part, at < len(parts) - 1) for at, part in enumerate(parts))
+
+
+def _pattern(text: str) -> str:
+    if not is_text(text) or not text.strip() or "\n" in text or "\0" in text or len(text) > MAX_PATTERN_CHARACTERS:
+        raise BadInputError(
+            f"A pattern is one line of at most {MAX_PATTERN_CHARACTERS} characters, as in a .gitignore file."
+        )
+    return text
 
 
 def is_text(name: str) -> bool:

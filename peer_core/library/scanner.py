@@ -1,6 +1,6 @@
-"""One walk over one share, compared with the index folder by folder; it finds out, and others write it down.
+"""One walk over one share or some of its folders, compared with the index folder by folder.
 
-Runs in the library's thread; keeps one folder's entries in memory at a time.
+It finds out, and others write it down. Runs in the worker's thread; keeps one folder's entries in memory at a time.
 """
 
 import os
@@ -13,12 +13,17 @@ from pathlib import Path
 from peer_core.library import rules
 from peer_core.library.disk import is_hidden, is_link, is_vanished, reason, signature_of
 from peer_core.library.index import Index, joined
+from peer_core.library.marks import Marks, above
 from peer_core.library.records import FileState, Found, KnownFile, KnownRow, ShareRow, Signature, Step, Withheld
 from peer_core.library.types import Problem
 
 MAX_PROBLEMS = 1000
 
-_SETTLED = frozenset({FileState.PENDING, FileState.SHARED})
+# States up to this one need no step when the file is as it was.
+_LAST_SETTLED = int(FileState.SHARED)
+_AWAY = frozenset({FileState.LEFT_OUT, FileState.GONE})
+# On the other systems a folder's kind and name say it all.
+_CAN_BE_HIDDEN = os.name == "nt" or hasattr(os, "chflags")
 
 
 class ShareUnreachableError(Exception):
@@ -50,6 +55,7 @@ class Root:
 class Walk:
     """`steps()` once; then `missing` (entries that were not met) and `problems` are complete.
 
+    `marks`: what to look at. Raises BadInputError when the share's rules cannot be read.
     `displaced` remembers what was known of files whose entry another file took, over the walks of one look.
     `breathe` is called between folders, and may raise to end the walk.
     """
@@ -59,6 +65,7 @@ class Walk:
         share: ShareRow,
         index: Index,
         *,
+        marks: Marks = None,
         excluded: frozenset[str] = frozenset(),
         renumbered: frozenset[int] = frozenset(),
         displaced: dict[Signature, int] | None = None,
@@ -67,21 +74,32 @@ class Walk:
         self.missing = array("q")
         self.problems: list[Problem] = []
         self._share = share
+        self._place = str(share.path).rstrip(os.sep)
         self._index = index
         self._excluded = excluded
         self._renumbered = renumbered
         self._displaced = {} if displaced is None else displaced
         self._breathe = breathe
-        self._unreadable: list[str] = []
-        self._unvisited = index.folders(share.id)
-        self._ahead: list[str] = []
+        self._rules = rules.ShareRules(share.exclude, share.hidden)
+        # Known files were let in by the rules of their time.
+        self._recheck = share.rules != share.walked
+        self._unreadable: set[str] = set()
+        self._left_out: set[str] = set()
+        self._marks = marks
+        self._unvisited = index.folders(share.id, marks)
+        # Folders to look at, and whether those below them too.
+        self._ahead: list[tuple[str, bool]] = []
 
     def steps(self, root: Root) -> Iterator[Step]:
         """Raises ShareUnreachableError; what was yielded before is true all the same."""
-        self._ahead.append("")
+        if self._marks is None:
+            self._ahead.append(("", True))
+        else:
+            ways: dict[str, bool] = {}
+            self._ahead.extend((f, deep) for f, deep in self._marks.items() if self._is_let_in(f, ways))
         while self._ahead:
             self._breathe()
-            yield from self._folder(self._ahead.pop())
+            yield from self._folder(*self._ahead.pop())
         # A disk that was pulled out meanwhile looks like deleted folders.
         if not Root(self._share).same_as(root):
             raise ShareUnreachableError("the folder was exchanged while it was read")
@@ -95,28 +113,64 @@ class Walk:
 
     def _not_met(self, folder: str, rows: Iterable[KnownRow]) -> Iterator[Step]:
         files = [file for file in map(KnownFile._make, rows) if file.state != FileState.GONE]
-        if any(not u or folder == u or folder.startswith(u + "/") for u in self._unreadable):
-            yield from (Withheld(file.id) for file in files)
+        if _is_below(folder, self._unreadable):
+            yield from (Withheld(file.id) for file in files if file.state != FileState.WITHHELD)
+        elif _is_below(folder, self._left_out):
+            yield from (Withheld(file.id, by_rules=True) for file in files if file.state != FileState.LEFT_OUT)
         else:
             self.missing.extend(file.id for file in files)
 
-    def _folder(self, folder: str) -> Iterator[Step]:
+    def _is_let_in(self, folder: str, ways: dict[str, bool]) -> bool:
+        """Whether a walk from the root would come there. `ways`: what was found out about folders."""
+        known = ways.get(folder)
+        if known is None:
+            above, _, name = folder.rpartition("/")
+            known = not folder or (self._is_let_in(above, ways) and self._is_open(above, name))
+            ways[folder] = known
+        return known
+
+    def _is_open(self, above: str, name: str) -> bool:
+        path = joined(above, name)
+        place = self._share.path / path
+        try:
+            status = place.lstat()
+        except OSError as error:
+            if not is_vanished(error):
+                self._problem(path, reason(error))
+                self._unreadable.add(path)
+            return False
+        if not stat.S_ISDIR(status.st_mode) or is_link(status) or rules.refusal(path, 0) is not None:
+            return False
+        if self._rules.leave_out(above, name, True) or (is_hidden(status) and not self._rules.hidden):
+            self._left_out.add(path)
+            return False
+        return os.path.normcase(place) not in self._excluded
+
+    def _folder(self, folder: str, deep: bool) -> Iterator[Step]:
         # Asked before the disk is: an entry that a finished download adds in between is then met, never missed.
         folder_id = self._unvisited.pop(folder, None)
         known = {} if folder_id is None else self._index.files_in(folder_id)
-        place = os.path.join(self._share.path, folder) if folder else str(self._share.path)  # noqa: PTH118
+        place = f"{self._place}{os.sep}{folder}" if folder else self._place or os.sep
+        recheck, regular = self._recheck, stat.S_ISREG
         news: list[tuple[str, Signature, KnownFile | None]] = []
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
                     name = entry.name
                     row = known.get(name)
-                    if row is None:
-                        # Those that are known were let in by the same rules.
-                        if rules.is_left_out(name):
+                    # Nearly every file is as it was: this is what the time of a look is spent with.
+                    if row is None or recheck or row[3] > _LAST_SETTLED:
+                        is_folder = entry.is_dir(follow_symlinks=False)
+                        if self._rules.leave_out(folder, name, is_folder):
+                            if is_folder:
+                                self._left_out.add(joined(folder, name))
+                            elif row is not None:
+                                del known[name]
+                                if row[3] not in _AWAY:
+                                    yield Withheld(row[4], by_rules=True)
                             continue
-                        if entry.is_dir(follow_symlinks=False):
-                            self._enter(folder, entry)
+                        if is_folder:
+                            self._enter(folder, entry, deep)
                             continue
                     try:
                         status = entry.stat(follow_symlinks=False)
@@ -125,45 +179,62 @@ class Walk:
                             self._problem(joined(folder, name), reason(error))
                             if row is not None:
                                 del known[name]
-                                yield Withheld(KnownFile._make(row).id)
+                                yield Withheld(row[4])
                         continue
-                    if row is not None and _is_settled(row, status):
+                    if (
+                        row is not None
+                        and status.st_mtime_ns == row[1]
+                        and status.st_size == row[0]
+                        and (status.st_ino == row[2] or not (row[2] and status.st_ino))
+                        and row[3] <= _LAST_SETTLED
+                        and regular(status.st_mode)
+                    ):
                         del known[name]
                         continue
-                    signature = self._wanted(folder, entry, status)
+                    signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
                         known.pop(name, None)
                         news.append((name, signature, None if row is None else KnownFile._make(row)))
         except OSError as error:
             if not is_vanished(error):
                 self._problem(folder, reason(error))
-                self._unreadable.append(folder)
+                self._unreadable.add(folder)
         for name, signature, file in news:
             yield from self._news(folder, name, signature, file, known)
-        yield from self._not_met(folder, known.values())
+        if known:
+            yield from self._not_met(folder, known.values())
 
-    def _enter(self, folder: str, entry: os.DirEntry[str]) -> None:
+    def _enter(self, folder: str, entry: os.DirEntry[str], deep: bool) -> None:
         path = joined(folder, entry.name)
-        with suppress(OSError):
-            status = entry.stat(follow_symlinks=False)
-            if is_link(status) or is_hidden(status) or os.path.normcase(entry.path) in self._excluded:
-                return
+        if not deep:
+            return
+        if _CAN_BE_HIDDEN:
+            with suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if is_link(status):
+                    return
+                if is_hidden(status) and not self._rules.hidden:
+                    self._left_out.add(path)
+                    return
+        if self._excluded and os.path.normcase(entry.path) in self._excluded:
+            return
+        # Checked for each of its files too, but a name that is no text makes one problem, not many.
         refusal = rules.refusal(path, 0)
         if refusal is not None:
             self._problem(path, refusal)
         else:
-            self._ahead.append(path)
+            self._ahead.append((path, True))
 
-    def _wanted(self, folder: str, entry: os.DirEntry[str], status: os.stat_result) -> Signature | None:
+    def _wanted(self, folder: str, entry: os.DirEntry[str], status: os.stat_result, deep: bool) -> Signature | None:
         """The signature of a file that is to be shared, or None."""
         if entry.is_dir(follow_symlinks=False):
-            self._enter(folder, entry)
+            self._enter(folder, entry, deep)
             return None
         if os.name == "nt":
             # A listing on Windows has no file ids, and sizes and times that may lag behind.
             with suppress(OSError):
                 status = Path(entry.path).lstat()
-        if not stat.S_ISREG(status.st_mode) or is_link(status) or is_hidden(status):
+        if not stat.S_ISREG(status.st_mode) or is_link(status) or (is_hidden(status) and not self._rules.hidden):
             return None
         path = joined(folder, entry.name)
         refusal = rules.refusal(path, status.st_size)
@@ -177,7 +248,7 @@ class Walk:
     ) -> Iterator[Step]:
         """`left`: this folder's entries that were not met."""
         if file is not None and _is_unchanged(file, signature):
-            if file.state not in _SETTLED:
+            if file.state > _LAST_SETTLED:
                 yield Found(folder, name, signature, file.content)
             return
         if file is not None and file.content is not None and file.inode:
@@ -204,15 +275,9 @@ class Walk:
         return content, None
 
 
-def _is_settled(row: KnownRow, status: os.stat_result) -> bool:
-    """The quick answer for nearly every file."""
-    return (
-        status.st_mtime_ns == row[1]
-        and status.st_size == row[0]
-        and (status.st_ino == row[2] or not (row[2] and status.st_ino))
-        and row[3] in _SETTLED
-        and stat.S_ISREG(status.st_mode)
-    )
+def _is_below(folder: str, others: set[str]) -> bool:
+    """Whether it is one of the others, or below one."""
+    return bool(others) and ("" in others or folder in others or any(a in others for a in above(folder)))
 
 
 def _is_unchanged(file: KnownFile, signature: Signature) -> bool:

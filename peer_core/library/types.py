@@ -45,10 +45,14 @@ class ShareState(Enum):
 
 @dataclass(frozen=True)
 class Progress:
+    """How far the files that waited are; `rate` in bytes a second."""
+
     files_done: int
     files_total: int
     bytes_done: int
     bytes_total: int
+    rate: float = 0.0
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Share:
-    """A shared folder and how far it is indexed."""
+    """A shared folder and how far it is indexed. `unavailable`: entries that cannot be had now."""
 
     name: str
     path: Path
@@ -69,6 +73,9 @@ class Share:
     files: int
     bytes: int
     pending: int
+    unavailable: int
+    exclude: tuple[str, ...]
+    hidden: bool
     progress: Progress | None
     problems: tuple[Problem, ...]
 

@@ -1,6 +1,6 @@
-"""The library's one thread: looks at shares when asked and from time to time, hashes in between, tells of changes.
+"""The thread that looks at shares when asked, hashes in between, and tells of changes. Lives in the worker process.
 
-`ask`, `removed`, `nudge` and `stop` may be called from any thread and return at once.
+`ask`, `removed`, `pause` and `stop` may be called from any thread and return at once.
 """
 
 import logging
@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from peer_core.errors import StorageError
 from peer_core.library.disk import renumbered_devices
 from peer_core.library.hasher import Hasher
 from peer_core.library.index import Index
-from peer_core.library.records import FileState, Gone, KnownFile, ShareRow, Signature, Step, Withheld
+from peer_core.library.marks import Marks, covers, merged
+from peer_core.library.records import FileState, Gone, KnownFile, Report, ShareRow, Signature, Step, Withheld
 from peer_core.library.scanner import Root, ShareUnreachableError, Walk
 from peer_core.library.types import Problem
 from peer_core.library.writing import Writing
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 BATCH_STEPS = 500
 BATCH_SECONDS = 0.5
-ROOTS_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
+MAX_PROBLEMS = 100
 STOP_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
@@ -48,55 +49,66 @@ class Worker:
         index: Index,
         writing: Writing,
         *,
-        rescan_seconds: float,
         excluded: Sequence[Path],
         on_change: Callable[[], None],
+        on_report: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_change`: the journal has grown. `on_report`: `report` tells something else; both in the thread."""
         self._index = index
         self._writing = writing
-        self._rescan_seconds = rescan_seconds
         self._excluded = frozenset(os.path.normcase(path) for path in excluded)
         self._on_change = on_change
-        self.hasher = Hasher(index, writing, cancelled=lambda: self._stopping, recorded=self._tell)
+        self._on_report = on_report
+        self._hasher = Hasher(index, writing, cancelled=lambda: self._stopping or self._paused, recorded=self._tell)
         # A read from a network drive that is gone may hang in the system for ever, and must not keep the process.
         self._thread = threading.Thread(target=self._run, name="library", daemon=True)
-        # The library's thread only.
+        # The worker's thread only.
         self._told = index.last_sequence()
-        self._next_look = time.monotonic() + rescan_seconds
-        self._next_roots = 0.0
         self._next_sweep = 0.0
         self._wake = threading.Condition()
         # Under _wake.
-        self._asked: set[int] = set()
-        self._looking: set[int] = set()
+        self._asked: dict[int, Marks] = {}
+        self._asked_ticket = 0
+        self._looking: dict[int, Marks] = {}
         self._problems: dict[int, list[Problem]] = {}
         self._removal = True
+        self._paused = False
+        # Something was said since the thread went to sleep the last time.
         self._nudged = False
         self._stopping = False
         self._looks = 0
+        self._ticket = 0
         self._trouble: StorageError | None = None
+        self._idle_since: float | None = None
 
     # Any thread
 
     def start(self) -> None:
-        # Before the thread runs: a share must not pass for ready until it was looked at.
-        self.ask(share.id for share in self._index.shares())
         self._thread.start()
 
-    def stop(self) -> None:
-        """Returns when the thread has ended: at the latest after one read from a disk and one write."""
+    def stop_soon(self) -> None:
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+
+    def stop(self) -> None:
+        """Returns when the thread has ended: at the latest after one read from a disk and one write."""
+        self.stop_soon()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
         if not self._thread.is_alive():
-            self.hasher.close()
+            self._hasher.close()
 
-    def ask(self, shares: Iterable[int]) -> None:
-        """A full look at these shares that begins from now on."""
+    def ask(self, shares: Mapping[int, Marks], ticket: int = 0) -> None:
+        """A look at these shares, whole or in part, that begins from now on.
+
+        `ticket`: a growing number, to know in a report what was done.
+        """
         with self._wake:
-            self._asked.update(shares)
+            for share, marks in shares.items():
+                self._asked[share] = merged(self._asked[share], marks) if share in self._asked else marks
+            self._asked_ticket = max(self._asked_ticket, ticket)
+            self._nudged = True
             self._wake.notify_all()
 
     def removed(self) -> None:
@@ -105,34 +117,36 @@ class Worker:
             self._removal = True
             self._wake.notify_all()
 
-    def nudge(self) -> None:
-        """Somebody else changed the index."""
+    def pause(self, paused: bool) -> None:
+        """While paused nothing is hashed; looks go on."""
         with self._wake:
+            self._paused = paused
             self._nudged = True
             self._wake.notify_all()
 
     def busy(self) -> set[int]:
         """The shares that a look runs at, or is to."""
         with self._wake:
-            return self._asked | self._looking
+            return {*self._asked, *self._looking}
 
-    def problems(self, share: int) -> list[Problem]:
-        """What the last look at it could not read."""
+    def report(self) -> Report:
         with self._wake:
-            return list(self._problems.get(share, ()))
+            report = Report(
+                ticket=self._ticket,
+                looks=self._looks,
+                trouble=None if self._trouble is None else self._trouble.message,
+                problems={share: tuple(listed[:MAX_PROBLEMS]) for share, listed in self._problems.items() if listed},
+            )
+        return self._hasher.tell(report)
 
-    @property
-    def looks(self) -> int:
+    def idle_seconds(self) -> float:
+        """For how long there has been nothing to do, and nothing that comes due by itself; 0 while there is."""
         with self._wake:
-            return self._looks
+            if self._idle_since is None or self._asked or self._looking or self._removal:
+                return 0.0
+            return time.monotonic() - self._idle_since
 
-    @property
-    def trouble(self) -> StorageError | None:
-        """Why nothing can be written down now; it is tried again."""
-        with self._wake:
-            return self._trouble
-
-    # The library's thread
+    # The worker's thread
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -156,42 +170,47 @@ class Worker:
 
     def _turn(self) -> float:
         """One round; for how many seconds there is nothing to do afterwards."""
+        with self._wake:
+            ticket = self._asked_ticket
         self._end_removed()
-        now = time.monotonic()
-        look_is_due = now >= self._next_look
-        if look_is_due:
-            self.ask(share.id for share in self._index.shares())
-        if now >= self._next_roots:
-            self._look_at_roots()
-            self._next_roots = now + ROOTS_SECONDS
         if self._has_news():
             self._look()
-        if look_is_due:
-            self._next_look = time.monotonic() + self._rescan_seconds
-        self.hasher.work(self._has_news)
+        self._note_done(ticket)
+        if not self._paused:
+            self._hasher.work(self._has_news)
         self._tell()
         if self._has_news():
             return 0.0
+        now = time.monotonic()
         if now >= self._next_sweep:
             self._sweep()
             self._next_sweep = now + SWEEP_SECONDS
-        due = self.hasher.seconds_until_due()
-        until_next = min(self._next_look, self._next_roots) - time.monotonic()
-        return until_next if due is None else min(due, until_next)
+        due = None if self._paused else self._hasher.seconds_until_due()
+        return max(0.0, self._next_sweep - now) if due is None else due
 
     def _sleep(self, seconds: float, whatever_comes: bool = False) -> None:
         """Ends early for work, or only for `stop`."""
-
-        def is_over() -> bool:
-            return self._stopping or (not whatever_comes and bool(self._asked or self._removal or self._nudged))
-
         with self._wake:
-            self._wake.wait_for(is_over, max(0.0, seconds))
+            self._idle_since = time.monotonic() if self._is_idle() else None
+            self._wake.wait_for(
+                lambda: self._stopping or (not whatever_comes and (self._nudged or self._removal)), max(0.0, seconds)
+            )
             self._nudged = False
+            self._idle_since = None
+
+    def _is_idle(self) -> bool:
+        return self._trouble is None and (self._paused or self._hasher.seconds_until_due() is None)
 
     def _note_trouble(self, error: StorageError | None) -> None:
         with self._wake:
-            self._trouble = error
+            before, self._trouble = self._trouble, error
+        if before is not error:
+            self._on_report()
+
+    def _note_done(self, ticket: int) -> None:
+        with self._wake:
+            self._ticket = ticket
+        self._on_report()
 
     def _has_news(self) -> bool:
         with self._wake:
@@ -202,6 +221,7 @@ class Worker:
         if last != self._told:
             self._told = last
             self._on_change()
+        self._on_report()
 
     def _breathe(self) -> None:
         """Between two folders of a look: what cannot wait for its end."""
@@ -214,24 +234,27 @@ class Worker:
     def _look(self) -> None:
         """At all shares that were asked for. What was not met ends last, so that a move between shares shows."""
         with self._wake:
-            self._looking, self._asked = self._asked, set()
+            self._looking, self._asked = self._asked, {}
         before = self._index.last_sequence()
         renumbered = renumbered_devices()
-        self.hasher.renumbered = renumbered
+        self._hasher.renumbered = renumbered
         displaced: dict[Signature, int] = {}
         missing: list[tuple[ShareRow, array[int]]] = []
         try:
             for share in self._index.shares():
                 if share.id in self._looking:
+                    # Of one that was away, everything may be back.
+                    marks = self._looking[share.id] if share.available else None
                     walk = Walk(
                         share,
                         self._index,
+                        marks=marks,
                         excluded=self._excluded,
                         renumbered=renumbered,
                         displaced=displaced,
                         breathe=self._breathe,
                     )
-                    if self._walk(share, walk):
+                    if self._walk(share, walk, marks):
                         missing.append((share, walk.missing))
             for share, files in missing:
                 with suppress(_ShareRemoved):
@@ -244,11 +267,11 @@ class Worker:
                 self._looks += 1
         finally:
             with self._wake:
-                looked_at, self._looking = self._looking, set()
-            self.hasher.refresh(looked_at)
+                looked_at, self._looking = self._looking, {}
+            self._hasher.refresh(looked_at)
 
-    def _walk(self, share: ShareRow, walk: Walk) -> bool:
-        """True when the whole share was seen."""
+    def _walk(self, share: ShareRow, walk: Walk, marks: Marks) -> bool:
+        """True when all that was asked for was seen."""
         try:
             root = Root(share)
             self._writing.set_reachable(share.id, True, root.device, root.inode)
@@ -258,8 +281,11 @@ class Worker:
             return False
         except _ShareRemoved:
             return False
+        if marks is None and share.walked != share.rules:
+            self._writing.set_walked(share.id, share.rules)
         with self._wake:
-            self._problems[share.id] = walk.problems
+            others = [p for p in self._problems.get(share.id, ()) if not covers(marks, p.path)]
+            self._problems[share.id] = [*others, *walk.problems]
         return True
 
     def _withhold(self, share: ShareRow, why: str) -> None:
@@ -313,22 +339,10 @@ class Worker:
             self.removed()
             raise
 
-    def _look_at_roots(self) -> None:
-        """Disks that came or went since the last look."""
-        changed = []
-        for share in self._index.shares():
-            try:
-                Root(share)
-            except ShareUnreachableError:
-                there = False
-            else:
-                there = True
-            if there != share.available:
-                changed.append(share.id)
-        self.ask(changed)
-
     def _sweep(self) -> None:
         """Gives back the room of what nobody refers to any more."""
+        if not self._index.wants_sweeping():
+            return
         for contents in self._index.orphans():
             if self._stopping:
                 raise _Stopped

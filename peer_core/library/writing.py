@@ -50,10 +50,12 @@ class _Batch:
 
     def content(self, manifest: Manifest) -> int:
         content_id = manifest.content_id
-        self.db.execute(
+        made = self.db.execute(
             "INSERT INTO contents (content_id, size, hashes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (content_id, manifest.size, manifest.hashes),
         )
+        if made.rowcount == 1 and made.lastrowid is not None:
+            return made.lastrowid
         (row,) = self.db.execute("SELECT id FROM contents WHERE content_id = ?", (content_id,)).fetchone()
         return int(row)
 
@@ -92,8 +94,8 @@ class _Batch:
         row = self.db.execute("SELECT size, mtime_ns, device, inode FROM files WHERE id = ?", (file,)).fetchone()
         return bool(row == signature)
 
-    def withhold(self, file: int) -> None:
-        self._leave(file, FileState.WITHHELD)
+    def withhold(self, file: int, by_rules: bool) -> None:
+        self._leave(file, FileState.LEFT_OUT if by_rules else FileState.WITHHELD)
 
     def end(self, file: int, unless_after: int | None = None) -> None:
         """The file is gone; an entry that the central knows stays as a tombstone, any other is deleted."""
@@ -120,7 +122,13 @@ class Writing:
 
     # Shares
 
-    def add_share(self, path: Path, choose_name: Callable[[list[ShareRow]], str]) -> ShareRow:
+    def add_share(
+        self,
+        path: Path,
+        choose_name: Callable[[list[ShareRow]], str],
+        exclude: Sequence[str] = (),
+        hidden: bool = False,
+    ) -> ShareRow:
         """`choose_name` sees the present shares inside the transaction, and may raise to refuse.
 
         A removed share of that name comes back to life with what is still known of its files.
@@ -128,10 +136,11 @@ class Writing:
         with self._database.write() as db:
             name = choose_name(share_rows(db))
             db.execute(
-                "INSERT INTO shares (name, path) VALUES (?, ?) "
+                "INSERT INTO shares (name, path, exclude, hidden, rules) VALUES (?, ?, ?, ?, 1) "
                 "ON CONFLICT (name) DO UPDATE "
-                "SET path = excluded.path, removed = 0, available = 1, device = 0, inode = 0",
-                (name, str(path)),
+                "SET path = excluded.path, removed = 0, available = 1, device = 0, inode = 0, "
+                "exclude = excluded.exclude, hidden = excluded.hidden, rules = rules + 1",
+                (name, str(path), "\n".join(exclude), hidden),
             )
             return next(row for row in share_rows(db) if row.name == name)
 
@@ -157,6 +166,22 @@ class Writing:
                     (device, inode, share, device, inode),
                 )
 
+    def set_rules(self, share: int, exclude: Sequence[str], hidden: bool) -> None:
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE shares SET exclude = ?, hidden = ?, rules = rules + 1 WHERE id = ?",
+                ("\n".join(exclude), hidden, share),
+            )
+
+    def set_walked(self, share: int, rules: int) -> None:
+        """The whole share was seen by the rules of that number."""
+        with self._database.write() as db:
+            db.execute("UPDATE shares SET walked = ? WHERE id = ?", (rules, share))
+
+    def set_paused(self, paused: bool) -> None:
+        with self._database.write() as db:
+            db.execute("UPDATE library SET paused = ?", (paused,))
+
     # Files
 
     def apply(self, share: ShareRow, steps: Sequence[Step], removed: bool = False) -> bool:
@@ -173,7 +198,7 @@ class Writing:
                             batch.end(step.moved_from)
                         batch.put(batch.folder(share.id, step.folder), step.name, step.signature, step.content)
                     case Withheld():
-                        batch.withhold(step.file)
+                        batch.withhold(step.file, step.by_rules)
                     case Gone():
                         batch.end(step.file, step.unless_after)
             batch.finish()
@@ -231,8 +256,9 @@ class Writing:
             )
 
     def drop_empty(self) -> None:
-        """Folders without entries, and removed shares without folders."""
+        """Folders without entries, and removed shares without folders. Ends a sweep."""
         with self._database.write() as db:
+            db.execute("UPDATE library SET swept = sequence")
             db.execute("DELETE FROM folders WHERE NOT EXISTS (SELECT 1 FROM files WHERE folder = folders.id)")
             db.execute(
                 "DELETE FROM shares WHERE removed = 1 AND NOT EXISTS (SELECT 1 FROM folders WHERE share = shares.id)"

@@ -5,7 +5,7 @@ Only loopback, only with the token of this run, never for a page of a browser (`
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
@@ -35,7 +35,11 @@ class LocalPeer(Protocol):
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
     def neighbours(self) -> list[dict[str, Any]]: ...
     def shares(self) -> list[Share]: ...
-    def add_share(self, path: str, name: str | None) -> Share: ...
+    def duplicates(self) -> tuple[int, int]: ...
+    def add_share(self, path: str, name: str | None, exclude: Sequence[str], hidden: bool) -> Share: ...
+    def change_share(self, name: str, exclude: Sequence[str] | None, hidden: bool | None) -> Share: ...
+    def pause_indexing(self, paused: bool) -> None: ...
+    def indexing(self) -> dict[str, Any]: ...
     def remove_share(self, name: str) -> None: ...
     def rescan(self, name: str | None) -> None: ...
     def transfers(self) -> list[Transfer]: ...
@@ -111,6 +115,7 @@ class _Handlers:
             "output": "folder, a full path",
         }
         change = {"state": "“paused” or “running”"}
+        left_out = {"exclude": "patterns in gitignore syntax", "hidden": "whether hidden files are shared too"}
         settings = {s.key: s.help for s in SETTINGS}
         return [
             Route("GET", "/v1/status", "How this peer is", self.status),
@@ -122,12 +127,27 @@ class _Handlers:
                 "/v1/shares",
                 "Shares a folder",
                 self.add_share,
-                fields={"path": "folder, a full path", "name": "shown name"},
+                fields={"path": "folder, a full path", "name": "shown name", **left_out},
                 status=201,
+            ),
+            Route(
+                "PATCH",
+                "/v1/shares",
+                "Changes what a share leaves out",
+                self.change_share,
+                query={"name": "share"},
+                fields=left_out,
             ),
             Route("DELETE", "/v1/shares", "Unshares a folder", self.remove_share, query={"name": "share"}, status=204),
             Route(
                 "POST", "/v1/rescan", "Looks at the folders again", self.rescan, fields={"name": "share"}, status=202
+            ),
+            Route(
+                "PATCH",
+                "/v1/indexing",
+                "Pauses or resumes hashing",
+                self.change_indexing,
+                fields={"paused": "true or false"},
             ),
             Route("GET", "/v1/transfers", "Transfers, newest first", self.transfers),
             Route("POST", "/v1/transfers", "Downloads a content", self.download, fields=download, status=201),
@@ -177,20 +197,35 @@ class _Handlers:
         )
 
     def shares(self) -> Response:
-        return jsonify(shares=[shapes.share(s) for s in self._peer.shares()])
+        shares = [shapes.share(s) for s in self._peer.shares()]
+        files, size = self._peer.duplicates()
+        return jsonify(shares=shares, duplicates={"files": files, "bytes": size})
 
     def add_share(self) -> tuple[Response, int]:
-        value = problems.body({"path", "name"}, {"path"})
-        path = problems.text_field(value, "path") or ""
-        share = self._peer.add_share(path, problems.text_field(value, "name", 200))
+        value = problems.body({"path", "name", "exclude", "hidden"}, {"path"})
+        share = self._peer.add_share(
+            problems.text_field(value, "path") or "",
+            problems.text_field(value, "name", 200),
+            problems.texts_field(value, "exclude") or [],
+            problems.truth_field(value, "hidden") or False,
+        )
         return jsonify(shapes.share(share)), 201
 
+    def change_share(self) -> Response:
+        value = problems.body({"exclude", "hidden"})
+        share = self._peer.change_share(
+            _share_argument(), problems.texts_field(value, "exclude"), problems.truth_field(value, "hidden")
+        )
+        return jsonify(shapes.share(share))
+
     def remove_share(self) -> tuple[str, int]:
-        name = request.args.get("name")
-        if not name:
-            raise BadInputError("Say which share: DELETE /v1/shares?name=NAME.")
-        self._peer.remove_share(name)
+        self._peer.remove_share(_share_argument())
         return "", 204
+
+    def change_indexing(self) -> Response:
+        paused = problems.truth_field(problems.body({"paused"}, {"paused"}), "paused")
+        self._peer.pause_indexing(bool(paused))
+        return jsonify(self._peer.indexing())
 
     def rescan(self) -> tuple[Response, int]:
         value = problems.body({"name"})
@@ -247,6 +282,13 @@ class _Handlers:
     def change_settings(self) -> Response:
         self._peer.change_settings(problems.body({s.key for s in SETTINGS}))
         return jsonify(shapes.settings(self._peer.settings))
+
+
+def _share_argument() -> str:
+    name = request.args.get("name")
+    if not name:
+        raise BadInputError(f"Say which share: {request.method} /v1/shares?name=NAME.")
+    return name
 
 
 def _content_id(text: str) -> bytes:

@@ -106,6 +106,24 @@ def time_argument(key: str) -> int:
         raise BadInputError(f"“{key}” is a time such as 2025-04-30 or 2025-04-30T12:00:00Z.") from error
 
 
+def texts_field(value: dict[str, Any], key: str) -> list[str] | None:
+    """Raises BadInputError unless the field is absent, null, or a list of texts."""
+    texts = value.get(key)
+    if texts is None:
+        return None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadInputError(f"The field “{key}” is a list of texts.")
+    return texts
+
+
+def truth_field(value: dict[str, Any], key: str) -> bool | None:
+    """Raises BadInputError unless the field is absent, null, true or false."""
+    truth = value.get(key)
+    if truth is not None and not isinstance(truth, bool):
+        raise BadInputError(f"The field “{key}” is true or false.")
+    return truth
+
+
 def number_argument(key: str, default: int, least: int, most: int) -> int:
     """A whole number from the query. Raises BadInputError."""
     text = request.args.get(key, "")

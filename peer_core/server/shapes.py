@@ -107,6 +107,9 @@ def share(value: Share) -> dict[str, Any]:
         "bytes": value.bytes,
         "indexed": value.state is ShareState.READY and value.pending == 0,
         "pending": value.pending,
+        "unavailable": value.unavailable,
+        "exclude": list(value.exclude),
+        "hidden": value.hidden,
         "progress": None
         if progress is None
         else {
@@ -114,6 +117,8 @@ def share(value: Share) -> dict[str, Any]:
             "files_total": progress.files_total,
             "bytes_done": progress.bytes_done,
             "bytes_total": progress.bytes_total,
+            "rate": round(progress.rate),
+            "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         },
         "problems": [{"path": p.path, "reason": p.reason} for p in value.problems[:MAX_PROBLEMS]],
     }

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from library_kit import in_this_process
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
-from peer_core.library.library import Library
+from peer_core.library.library import Library, MakeWorker
+from peer_core.library.remote import in_a_process
 from peer_core.library.types import Share, ShareState
 
 
@@ -22,8 +24,10 @@ def manifest_of(data: bytes) -> Manifest:
 class Room:
     """`folder` is there to be shared; the library's own files are beside it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, worker: MakeWorker = in_this_process, watch: bool = False) -> None:
         self.root = root
+        self.worker = worker
+        self.watch = watch
         self.folder = root / "folder"
         self.folder.mkdir(parents=True)
         self.database = root / "data" / "library.sqlite"
@@ -35,7 +39,12 @@ class Room:
 
     def _made(self) -> Library:
         return Library(
-            self.database, rescan_seconds=3600, excluded=[self.database.parent], on_change=self._count_change
+            self.database,
+            rescan_seconds=3600,
+            excluded=[self.database.parent],
+            on_change=self._count_change,
+            watch=self.watch,
+            worker=self.worker,
         )
 
     def _count_change(self) -> None:
@@ -117,6 +126,40 @@ def new_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
     yield make
     for room in rooms:
         room.library.stop()
+
+
+def _rooms(root: Path, watch: bool) -> Iterator[Callable[[], Room]]:
+    rooms: list[Room] = []
+
+    def make() -> Room:
+        rooms.append(Room(root / f"room{len(rooms)}", in_a_process, watch=watch))
+        return rooms[-1].start()
+
+    yield make
+    for room in rooms:
+        room.library.stop()
+
+
+@pytest.fixture
+def new_process_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
+    """Makes rooms as they are in a peer: with their worker in another process. They run and share nothing yet."""
+    yield from _rooms(tmp_path, watch=False)
+
+
+@pytest.fixture
+def new_watched_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
+    """The same, and their folders are watched."""
+    yield from _rooms(tmp_path, watch=True)
+
+
+@pytest.fixture
+def process_room(new_process_room: Callable[[], Room]) -> Room:
+    return new_process_room()
+
+
+@pytest.fixture
+def watched_room(new_watched_room: Callable[[], Room]) -> Room:
+    return new_watched_room()
 
 
 @pytest.fixture

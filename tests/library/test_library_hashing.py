@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peer_core.content import MAX_PIECE, Manifest
-from peer_core.library.hashing import Buffer, FileChangedError, FileHash, seconds_until_settled
+from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 
 if TYPE_CHECKING:
     from tests.library.conftest import Room
@@ -24,40 +25,52 @@ GIB = 1 << 30
 MIB = 1 << 20
 
 
-def whole(path: Path) -> Manifest:
-    with FileHash(path) as hashing:
-        buffer = Buffer()
+def whole(path: Path, two: bool) -> Manifest:
+    with FileHash(path) as hashing, closing(Bench(two)) as bench:
         while not hashing.finished:
-            hashing.step(buffer)
+            hashing.step(bench)
         return hashing.manifest()
 
 
-@pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5])
+@pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5, 8 * MIB, 21 * MIB + 7])
 def test_a_manifest_proves_every_piece(tmp_path: Path, size: int, manifest: Callable[[bytes], Manifest]) -> None:
     data = os.urandom(size)
     path = tmp_path / "file"
     path.write_bytes(data)
-    assert whole(path) == manifest(data)
-    assert whole(path).count == -(-size // MIB)
+    for two in (False, True):
+        assert whole(path, two) == manifest(data)
+        assert whole(path, two).count == -(-size // MIB)
 
 
 def test_large_files_have_larger_pieces(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         file.truncate(300 * GIB)
-    with FileHash(path) as hashing:
-        hashing.step(Buffer())
+    with FileHash(path) as hashing, closing(Bench(False)) as bench:
+        hashing.step(bench)
         assert hashing.bytes_done == MAX_PIECE
+
+
+def test_hashing_goes_on_where_it_was_cancelled(tmp_path: Path, manifest: Callable[[bytes], Manifest]) -> None:
+    data = os.urandom(20 * MIB)
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with FileHash(path) as hashing, closing(Bench(True)) as bench:
+        hashing.step(bench)
+        with pytest.raises(Cancelled):
+            hashing.step(bench, lambda: True)
+        while not hashing.finished:
+            hashing.step(bench)
+        assert hashing.manifest() == manifest(data)
 
 
 @pytest.mark.parametrize("change", ["write", "grow", "shrink", "replace", "delete"])
 def test_a_file_that_changes_meanwhile_has_no_manifest(tmp_path: Path, change: str) -> None:
     path = tmp_path / "file"
-    path.write_bytes(bytes(3 * MIB))
+    path.write_bytes(bytes(9 * MIB))
     os.utime(path, ns=(0, 10**18))
-    with FileHash(path) as hashing:
-        buffer = Buffer()
-        hashing.step(buffer)
+    with FileHash(path) as hashing, closing(Bench(False)) as bench:
+        hashing.step(bench)
         match change:
             case "write":
                 with path.open("r+b") as file:
@@ -69,14 +82,14 @@ def test_a_file_that_changes_meanwhile_has_no_manifest(tmp_path: Path, change: s
                 os.truncate(path, MIB)
             case "replace":
                 other = tmp_path / "other"
-                other.write_bytes(b"x" * 3 * MIB)
+                other.write_bytes(b"x" * 9 * MIB)
                 os.utime(other, ns=(0, 10**18))
                 other.replace(path)
             case "delete":
                 path.unlink()
         with pytest.raises((FileChangedError, FileNotFoundError)):
             while not hashing.finished:
-                hashing.step(buffer)
+                hashing.step(bench)
             hashing.manifest()
 
 
@@ -171,10 +184,10 @@ def test_a_deleted_file_gives_up_its_place(room: Room) -> None:
 def test_a_disk_error_is_a_problem_and_the_rest_goes_on(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     step = FileHash.step
 
-    def failing(hashing: FileHash, buffer: Buffer, cancelled: Callable[[], bool]) -> None:
+    def failing(hashing: FileHash, bench: Bench, cancelled: Callable[[], bool]) -> None:
         if hashing.signature.size == 666:
             raise OSError(errno.EIO, "Input/output error")
-        step(hashing, buffer, cancelled)
+        step(hashing, bench, cancelled)
 
     monkeypatch.setattr(FileHash, "step", failing)
     room.write("bad sector", bytes(666))

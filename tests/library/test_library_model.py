@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from library_kit import in_this_process
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
 from peer_core.library.library import Library
@@ -23,6 +26,7 @@ SHARE = st.sampled_from(SHARES)
 FILE = st.integers(0, 1000)
 # Few, and many of one size, so that only times and ids tell them apart.
 DATA = st.sampled_from([b"", b"1", b"2", b"three"])
+EXCLUDE = st.sampled_from([[], ["a"], ["/d/"], ["a", "/d/"]])
 
 
 def content_id_of(data: bytes) -> bytes:
@@ -34,15 +38,19 @@ class DiskAndJournal(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="barrio-model-"))
-        self.library = Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+        self.library = self.new_library()
         self.told: dict[tuple[str, str], bytes] = {}
         self.acknowledged = 0
         self.highest = 0
+        self.exclude: dict[str, list[str]] = {name: [] for name in SHARES}
         # Files written since all was compared: at most these are read.
         self.to_hash = 0
         self.hashed = 0
         # A file that moves while a look runs may be met nowhere, and then its entry be taken: it is read again.
         self.looked_meanwhile = True
+
+    def new_library(self) -> Library:
+        return Library(self.root / "data" / "library.sqlite", rescan_seconds=3600, watch=False, worker=in_this_process)
 
     @initialize()
     def begin(self) -> None:
@@ -176,7 +184,7 @@ class DiskAndJournal(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.library.stop()
-        self.library = Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+        self.library = self.new_library()
         self.hashed = 0
         self.library.start()
         self.looked_meanwhile = True
@@ -194,8 +202,19 @@ class DiskAndJournal(RuleBasedStateMachine):
         changes = self.library.changes_after(0, 1000)
         assert all(c.sequence > self.acknowledged for c in changes if c.deleted)
 
+    @rule(share=SHARE, exclude=EXCLUDE)
+    def change_rules(self, share: str, exclude: list[str]) -> None:
+        self.library.change_share(share, exclude=exclude)
+        self.exclude[share] = exclude
+        self.looked_meanwhile = True
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.library.pause(paused)
+
     @rule()
     def compare(self) -> None:
+        self.library.pause(False)
         self.library.rescan()
         settled = (ShareState.READY, ShareState.UNAVAILABLE)
         deadline = time.monotonic() + 20
@@ -206,7 +225,7 @@ class DiskAndJournal(RuleBasedStateMachine):
             (share, path.relative_to(self.root / share).as_posix()): content_id_of(path.read_bytes())
             for share in SHARES
             for path in (self.root / share).rglob("*")
-            if path.is_file() and path.suffix != ".part"
+            if path.is_file() and path.suffix != ".part" and not self.is_excluded(share, path)
         }
         # As somebody who was told of each change, and as somebody who asks for everything.
         while self.library.changes_after(self.acknowledged, 1):
@@ -224,11 +243,22 @@ class DiskAndJournal(RuleBasedStateMachine):
             found = self.library.find(content)
             assert found is not None
             assert content_id_of(found.path.read_bytes()) == content
+        self.compare_hashed()
+        if all((self.root / share).exists() for share in SHARES):
+            self.to_hash = 0
+
+    def compare_hashed(self) -> None:
+        """Nothing was hashed that was known."""
         hashed = self.library.work().files_hashed
         assert hashed - self.hashed <= self.to_hash or self.looked_meanwhile
         self.hashed, self.looked_meanwhile = hashed, False
-        if all((self.root / share).exists() for share in SHARES):
-            self.to_hash = 0
+
+    def is_excluded(self, share: str, path: Path) -> bool:
+        """By the few patterns of EXCLUDE, and not with the library's own means."""
+        parts = path.relative_to(self.root / share).parts
+        return ("a" in self.exclude[share] and "a" in parts) or (
+            "/d/" in self.exclude[share] and parts[0] == "d" and len(parts) > 1
+        )
 
     @staticmethod
     def apply(entries: dict[tuple[str, str], bytes], share: str, path: str, content: bytes) -> None:
@@ -247,4 +277,27 @@ class DiskAndJournal(RuleBasedStateMachine):
 TestDiskAndJournal = DiskAndJournal.TestCase
 TestDiskAndJournal.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class InAPeer(DiskAndJournal):
+    """The same with the worker in its process, which is killed now and then, and with a watcher that asks for looks."""
+
+    def new_library(self) -> Library:
+        return Library(self.root / "data" / "library.sqlite", rescan_seconds=3600)
+
+    @rule(which=st.sampled_from(["worker", "watcher"]))
+    def kill(self, which: str) -> None:
+        pid = self.library.processes().get(which)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def compare_hashed(self) -> None:
+        """Which process had hashed what when it was killed cannot be told."""
+
+
+TestInAPeer = InAPeer.TestCase
+TestInAPeer.settings = settings(
+    max_examples=5, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def test_the_status_has_what_the_contract_names(api: httpx.Client) -> None:
     assert set(status["central"]) >= {"reachable", "since"}
     assert set(status["bytes"]) == {"sent", "received"}
     assert set(status["shares"]) == {"files", "bytes", "pending"}
+    assert status["indexing"] == {"paused": False, "pending": 0, "rate": 0}
     assert {"name", "version", "addresses", "neighbours", "relayed"} <= set(status)
 
 
@@ -73,6 +75,14 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("POST", "/v1/shares", b'{"path": "/does/not/exist"}', 400),
         ("POST", "/v1/shares", b'{"path": "/tmp\\u0000x"}', 400),
         ("POST", "/v1/shares", b"x" * 400_000, 413),
+        ("POST", "/v1/shares", b'{"path": "/tmp", "exclude": "*.bak"}', 400),
+        ("POST", "/v1/shares", b'{"path": "/tmp", "exclude": ["a\\nb"]}', 400),
+        ("POST", "/v1/shares", b'{"path": "/tmp", "hidden": 1}', 400),
+        ("PATCH", "/v1/shares", b'{"hidden": true}', 400),
+        ("PATCH", "/v1/shares?name=nothing", b'{"hidden": true}', 404),
+        ("PATCH", "/v1/shares?name=nothing", b'{"name": "other"}', 400),
+        ("PATCH", "/v1/indexing", b'{"paused": "yes"}', 400),
+        ("PATCH", "/v1/indexing", b"{}", 400),
         ("DELETE", "/v1/shares", b"", 400),
         ("DELETE", "/v1/shares?name=nothing", b"", 404),
         ("POST", "/v1/rescan", b'{"name": "nothing"}', 404),
@@ -123,6 +133,46 @@ def test_a_folder_is_shared_looked_at_again_and_unshared(api: httpx.Client, tmp_
     assert api.delete("/v1/shares", params={"name": "Música"}).status_code == 204
     assert api.get("/v1/shares").json()["shares"] == []
     assert (folder / "a.txt").read_text() == "hello"
+
+
+def test_what_a_share_leaves_out_can_be_changed(api: httpx.Client, peer: Peer, tmp_path: Path) -> None:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for name in ("a.ogg", "b.ogg", "b.bak", ".hidden.ogg"):
+        (folder / name).write_text(name[0])
+
+    def shared(files: int) -> dict[str, Any]:
+        deadline = time.monotonic() + 20
+        while True:
+            (share,) = api.get("/v1/shares").json()["shares"]
+            if share["files"] == files and share["state"] == "ready":
+                return dict(share)
+            assert time.monotonic() < deadline, share
+            time.sleep(0.02)
+
+    body = {"path": str(folder), "exclude": ["*.bak"]}
+    assert api.post("/v1/shares", json=body).json()["exclude"] == ["*.bak"]
+    assert shared(2)["hidden"] is False
+    assert api.get("/v1/shares").json()["duplicates"] == {"files": 0, "bytes": 0}
+    changed = api.patch("/v1/shares", params={"name": "music"}, json={"exclude": [], "hidden": True})
+    assert changed.json()["exclude"] == []
+    share = shared(4)
+    assert (share["unavailable"], share["problems"], share["progress"]) == (0, [], None)
+    assert api.patch("/v1/indexing", json={"paused": True}).json()["paused"] is True
+    assert api.get("/v1/status").json()["indexing"]["paused"] is True
+    assert api.patch("/v1/indexing", json={"paused": False}).json()["paused"] is False
+
+    def run(*arguments: str) -> Any:
+        assert cli.main(["--data-dir", str(peer.data_dir), *arguments]) == 0
+
+    run("share", "set", "music", "--exclude", "*.bak", "--exclude", "a*", "--no-hidden")
+    assert shared(1)["exclude"] == ["*.bak", "a*"]
+    run("share", "pause")
+    assert api.get("/v1/status").json()["indexing"]["paused"] is True
+    run("share", "resume", "--json")
+    run("share", "set", "music", "--exclude-nothing")
+    assert shared(3)["exclude"] == []
+    run("share", "list")
 
 
 def test_settings_are_kept_and_those_of_the_command_line_are_locked(api: httpx.Client, peer: Peer) -> None:

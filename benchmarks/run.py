@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, heartbeats
+from benchmarks import catalogue, hashing, heartbeats, indexing, scan
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -58,13 +58,42 @@ def _print_catalogue(found: dict[str, Any]) -> None:
         print(f"  {text:52} {value:12,.1f}   {promised}")
 
 
-BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {"catalogue": bench_catalogue}
+def bench_scan(arguments: argparse.Namespace, report: Report) -> None:
+    """A look at unchanged files beside `find`."""
+    _add(report, "scan", scan.run(argparse.Namespace(files=_BY_SCALE[arguments.scale][0])))
+
+
+def bench_hash(arguments: argparse.Namespace, report: Report) -> None:
+    """The first hashing beside `b3sum`."""
+    _add(report, "hash", hashing.run(argparse.Namespace(mebibytes=_BY_SCALE[arguments.scale][1])))
+
+
+def bench_index(arguments: argparse.Namespace, report: Report) -> None:
+    """Memory and pace of a peer that indexes many files, and how soon many new ones are found."""
+    files, _, storm = _BY_SCALE[arguments.scale]
+    _add(report, "index", indexing.run(argparse.Namespace(files=files, storm=storm)))
+
+
+def _add(report: Report, name: str, found: dict[str, Any]) -> None:
+    report.add(name, found)
+    for key, value in found.items():
+        print(f"  {key:40} {value}")
+
+
+# Files to look at and index, MiB to hash, new files at once.
+_BY_SCALE = {"100k": (20_000, 512, 2_000), "1m": (200_000, 2048, 10_000), "10m": (1_000_000, 2048, 50_000)}
+BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
+    "catalogue": bench_catalogue,
+    "scan": bench_scan,
+    "hash": bench_hash,
+    "index": bench_index,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./barrio bench", description=__doc__)
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(BENCHES)}; all without one")
-    parser.add_argument("--scale", choices=SCALES, default="100k", help="entries of the catalogue; default 100k")
+    parser.add_argument("--scale", choices=SCALES, default="100k", help="how large; default 100k")
     parser.add_argument("--data", type=Path, default=FOLDER / "data", help="where corpora and databases are kept")
     parser.add_argument("--keep", action="store_true", help="use the catalogue that was built the last time")
     arguments = parser.parse_args()

@@ -7,6 +7,7 @@ is cleaned up at the end.
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -94,8 +95,9 @@ def in_terminal(neighbourhood: Neighbourhood, root: Path) -> int:
         row = wait_for(lambda: me.json("search", TYPES_FIRST), 20, "an answer")[0]
         relayed = [p.name for p in neighbourhood.peers if p.json("status")["relayed"] > before[p.name]]
         say(f"neighbour {primary['name']} passes the question on (relayed by: {', '.join(relayed) or 'nobody'})")
-        asked = [line for line in neighbourhood.central.program.log_text().splitlines() if "query from=" in line]
-        say(f"central   answers the neighbour: {asked[-1].split('query ', 1)[1] if asked else 'no line in its log'}")
+        asked = re.findall(r"query from=(\S+)", neighbourhood.central.program.log_text())
+        who = next((p.name for p in neighbourhood.peers if asked and p.peer_id == asked[-1]), "somebody else")
+        say(f"central   was asked by {who}, and never by me: {me.peer_id not in asked}")
         say(f"found     {row['name']} · {row['size']:,} bytes · {row['holders']} people have it")
         downloads = root / "Downloads"
         downloads.mkdir()

@@ -119,7 +119,16 @@ class Central:
 
     def start(self) -> Program:
         argv = [*command("barrio-central"), "--data-dir", str(self.data), "serve", "--listen", self.listen]
-        argv += ["--enrol", self.enrol, "--http", "127.0.0.1:0", "--heartbeat", str(self.heartbeat)]
+        argv += [
+            "--enrol",
+            self.enrol,
+            "--http",
+            "127.0.0.1:0",
+            "--heartbeat",
+            str(self.heartbeat),
+            "--name",
+            "Plaza Mayor",
+        ]
         self.program = Program(argv, self.data.parent / f"{self.data.name}.log").wait_ready()
         self.listen, self.enrol = self.program.ready["directory"], self.program.ready["enrol"]
         return self.program

@@ -113,6 +113,7 @@ class Online:
             self._listens_elsewhere = InUseError(
                 f"{error.message} This time Barrio listens on port {server.address[1]}."
             )
+            log.warning("%s", self._listens_elsewhere.message)
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

@@ -1,6 +1,7 @@
 """Arguments of `barrio-peer`, the verbs that need no running peer (`join`, `run`), and exit statuses."""
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
-from peer_core.settings import parse_name, parse_peer_id
+from peer_core.settings import DEFAULT_PORT, parse_name, parse_peer_id
 from protos.agreed import KINDS
 
 
@@ -31,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed (one line on standard error says what to do), 2 wrong usage."""
     arguments = _parser().parse_args(argv)
-    _set_up_logging()
+    _set_up_logging(arguments.verb)
     try:
         if arguments.verb == "run":
             return _run(arguments)
@@ -56,8 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _set_up_logging() -> None:
-    level = os.environ.get("BARRIO_LOG", "INFO").upper()
+def _set_up_logging(verb: str) -> None:
+    """`run` tells what it does; the other verbs say what matters themselves."""
+    level = os.environ.get("BARRIO_LOG", "INFO" if verb == "run" else "ERROR").upper()
     logging.basicConfig(
         level=level if level in logging.getLevelNamesMapping() else "INFO",
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -65,6 +67,10 @@ def _set_up_logging() -> None:
     )
     # httpx tells each request at INFO; to a person at a terminal that is noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is no reason to fail.
+            stream.reconfigure(errors="replace")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -113,6 +119,7 @@ def _join(arguments: argparse.Namespace) -> int:
 
 def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
     from peer_core.identity import enrolment
+    from peer_core.identity.key_store import KeyStore
     from peer_core.settings import Settings
 
     folder = prepare(arguments.data_dir)
@@ -124,8 +131,15 @@ def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
     try:
         settings = Settings(folder, {"name": arguments.name})
         identity = enrolment.join(folder, arguments.invite, settings.text("name"))
+        Settings(folder).change({"name": identity.name})
     finally:
         lock.release()
+    if identity.key_store is KeyStore.FILE and os.environ.get("BARRIO_KEYRING", "").lower() != "off":
+        print(
+            "barrio-peer: no keyring answers here: the passphrase of this device's key is in a file that only you can "
+            f"read ({identity.folder / 'passphrase'})",
+            file=sys.stderr,
+        )
     return identity.peer_id, identity.name, identity.membership.network_name
 
 
@@ -174,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_folder,
         default=default_data_dir(),
         metavar="DIR",
-        help="settings, database, keys (BARRIO_DATA_DIR)",
+        help="settings, database, keys (BARRIO_DATA_DIR; default: %(default)s)",
     )
     add = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
 
@@ -194,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "--listen",
         type=_checked(parse_listen),
         metavar="HOST:PORT",
-        help="where other peers reach this one (BARRIO_LISTEN)",
+        help=f"where other peers reach this one (BARRIO_LISTEN; default: port {DEFAULT_PORT} everywhere)",
     )
     run.add_argument(
         "--advertise",

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from peer_core.sizes import human as size
+
 BAR_CELLS = 24
 
 
@@ -16,18 +18,6 @@ def say(text: str = "") -> None:
 
 def as_json(value: Any) -> None:
     say(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def size(count: float | None) -> str:
-    """Bytes for people: 1.5 MiB."""
-    if count is None:
-        return "?"
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def plain(text: str) -> str:
@@ -100,6 +90,8 @@ class TransferProgress:
             say(text)
 
     def _line(self, transfer: dict[str, Any]) -> str:
+        if transfer["state"] in ("queued", "locating"):
+            return "looking for holders …"
         part = _part(transfer)
         full = round(part * BAR_CELLS)
         bar = "█" * full + "░" * (BAR_CELLS - full)
@@ -121,11 +113,14 @@ class TransferProgress:
         state = transfer["state"]
         if state != self._state:
             self._state = state
-            say(f"{plain(transfer['name'])}: {state}")
+            if state in ("queued", "locating"):
+                say("looking for holders")
+            elif state not in ("running", "done"):
+                say(f"{plain(transfer['name'])}: {state}")
         if state == "running" and tenth > self._tenth:
             self._tenth = tenth
             done = f"{size(transfer['bytes_done'])} of {size(transfer['size'])}"
-            say(f"{plain(transfer['name'])}: {tenth * 10} %, {done}")
+            say(f"{plain(transfer['name'])}: {_part(transfer):.0%}, {done}")
 
 
 def _part(transfer: dict[str, Any]) -> float:

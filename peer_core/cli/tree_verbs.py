@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from peer_core.cli import output, verbs
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, size, table
+from peer_core.cli.output import as_json, plain, say, table
 from peer_core.errors import BadInputError, BarrioError, NotFoundError
+from peer_core.sizes import human as size
 from protos.agreed import ID_LENGTH
 
 MIN_PREFIX = 6

@@ -8,9 +8,10 @@ from typing import Any
 
 from peer_core.cli import output
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, size, table
+from peer_core.cli.output import as_json, plain, say, table
 from peer_core.errors import BadInputError, BarrioError, NotJoinedError
 from peer_core.links import parse_content
+from peer_core.sizes import human as size
 
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 12.0
@@ -131,11 +132,12 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
                 t["state"],
                 f"{size(t['bytes_done'])} of {size(t['size'])}",
                 f"{size(t['rate'])}/s" if t["state"] == "running" else (t["error"] or {}).get("title", ""),
+                t["folder"],
                 t["id"],
             )
             for t in listed
         ]
-        table(rows, ("NAME", "STATE", "DONE", "", "ID"))
+        table(rows, ("NAME", "STATE", "DONE", "SPEED OR REASON", "FOLDER", "ID"))
     return 0
 
 
@@ -167,8 +169,8 @@ def neighbours(client: LocalClient, arguments: Arguments) -> int:
     elif not listed:
         say("no neighbours: this peer asks the central itself")
     else:
-        rows = [(n["name"], n["role"], "reachable" if n["reachable"] else "silent", n["peer_id"]) for n in listed]
-        table(rows, ("NAME", "ROLE", "", "PEER"))
+        rows = [(n["name"], n["role"], "yes" if n["reachable"] else "no", n["peer_id"]) for n in listed]
+        table(rows, ("NAME", "ROLE", "ANSWERS", "PEER"))
     return 0
 
 
@@ -176,7 +178,7 @@ def share_add(client: LocalClient, arguments: Arguments) -> int:
     path = str(Path(arguments.path).expanduser().absolute())
     body = {"path": path, "name": arguments.name, "exclude": arguments.exclude, "hidden": arguments.hidden}
     share = client.call("POST", "/v1/shares", body)
-    as_json(share) if arguments.json else say(f"“{plain(share['name'])}” is shared; it is indexed now")
+    as_json(share) if arguments.json else say(f"“{plain(share['name'])}” is shared; indexing has begun")
     return 0
 
 
@@ -251,10 +253,15 @@ def settings(client: LocalClient, arguments: Arguments) -> int:
         as_json(listed)
         return 0
     rows = [
-        (s["key"], _value(s["value"]), s["help"], "after a restart" if s["applies"] == "restart" else "")
+        (
+            s["key"],
+            _value(s["value"]),
+            s["help"],
+            {"restart": "after a restart", "join": "when joining"}.get(s["applies"], "at once"),
+        )
         for s in listed
     ]
-    table(rows, ("SETTING", "VALUE", "", "APPLIES"))
+    table(rows, ("SETTING", "VALUE", "WHAT IT IS", "APPLIES"))
     return 0
 
 

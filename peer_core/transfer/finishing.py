@@ -4,12 +4,14 @@ import contextlib
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
 from peer_core.errors import StorageError
 from peer_core.safe_names import inside, numbered, shorten
+from peer_core.sizes import human
 from peer_core.transfer.part_file import storage_error
 
 SPARE_BYTES = 16 << 20
@@ -21,6 +23,17 @@ def part_path(folder: Path, name: str, transfer_id: str) -> Path:
     """The unfinished file beside the finished one, so that the last step is a rename."""
     ending = f".{transfer_id}.part"
     return folder / (shorten(inside(folder, name).name, 240 - len(ending)) + ending)
+
+
+def make_usable(folder: Path) -> None:
+    """Makes the folder where it is missing. Raises StorageError when files cannot be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        reason = error.strerror or "it is not writable"
+        raise StorageError(f"Nothing can be written into {folder} ({reason}); choose another folder.") from error
 
 
 def bytes_on_disk(part: Path) -> int:
@@ -42,18 +55,9 @@ def check_room(folder: Path, needed: int, promised: int) -> None:
         raise storage_error(folder, error) from error
     if needed + promised + SPARE_BYTES > free:
         raise StorageError(
-            f"There is not enough room in {folder}: {_size(needed + promised)} are needed, {_size(free)} are free. "
+            f"There is not enough room in {folder}: {human(needed + promised)} are needed, {human(free)} are free. "
             "Make room and resume."
         )
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def free_names(folder: Path, name: str) -> Iterator[Path]:

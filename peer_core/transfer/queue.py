@@ -22,6 +22,7 @@ from peer_core.errors import (
 from peer_core.identity.store import Identity
 from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
+from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.store import TransferStore
@@ -97,11 +98,13 @@ class Transfers:
         self._store.close()
 
     def add(self, content_id: bytes, name: str | None = None, folder: str | Path | None = None) -> Transfer:
-        """Queues a download. One of the same content into the same folder that is not done is taken up again instead.
+        """Queues a download. One of the same content into the same folder is taken up again instead, and told as done
+        when its file is still there.
 
         Raises BadInputError for a folder that cannot be one, StorageError.
         """
         where = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
+        make_usable(where)
         with self._condition:
             for record in self._records.values():
                 if record.content_id == content_id and record.folder == where:
@@ -109,6 +112,8 @@ class Transfers:
                         return self._snapshot(record)
                     if record.state is not TransferState.DONE:
                         return self._take_up(record)
+                    if not _is_lost(record):
+                        return record.snapshot()
             record = Record(
                 id=secrets.token_hex(6),
                 content_id=content_id,
@@ -127,6 +132,7 @@ class Transfers:
         What is on its way there already, or done and still in its place, is not fetched again. Raises as `add` does.
         """
         root = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
+        make_usable(root)
         places = {parts: _place(root, parts) for parts in {file.parts for file in files}}
         found: list[Record] = []
         new: dict[tuple[bytes, Path, str], Record] = {}
@@ -320,8 +326,13 @@ def _pardoned(source: SourceReport) -> SourceReport:
 
 
 def _is_lost(record: Record) -> bool:
-    """Done, but the file is not where it was put."""
-    return record.state is TransferState.DONE and (record.path is None or not record.path.is_file())
+    """Done, but the file is not where it was put, or has another size by now."""
+    if record.state is not TransferState.DONE:
+        return False
+    try:
+        return record.path is None or not record.path.is_file() or record.path.stat().st_size != record.size
+    except OSError:
+        return True
 
 
 def _place(root: Path, parts: Sequence[str]) -> Path:

@@ -122,6 +122,9 @@ def test_a_revoked_member_is_refused_everywhere_within_a_heartbeat(pair: tuple[W
                 return True
 
         wait_for(shut_out, 5, "the peer to refuse the revoked member")
+        assert b.json("neighbours"), "the other member is still served"
+        assert a.program is not None
+        assert a.program.process.poll() is None
     world.central.verb("revoke", b.peer_id)
     wait_for(
         lambda: b.try_verb("search", "x").returncode != 0 or not b.json("status")["central"]["reachable"], 10, "b out"

@@ -1,0 +1,13 @@
+"""Sizes for people: decimal units, as file managers show them. Pure."""
+
+
+def human(count: float | None) -> str:
+    """Bytes as `1.5 MB`; “?” for what is not known."""
+    if count is None:
+        return "?"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

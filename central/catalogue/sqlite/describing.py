@@ -1,11 +1,11 @@
 """Contents as a person sees them: the best of the live names, size and kind. Runs in the thread that asks."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from central.catalogue.sqlite.claims import Claim, Claims, Read
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage
 from central.catalogue.wanted import Wanted
@@ -21,7 +21,6 @@ ATTEMPTS = 10
 TOGETHER = 25
 _NAMES = "SELECT number, kind, modified, path FROM name "
 
-Read = Callable[[], sqlite3.Connection]
 # Number, kind, modified, path.
 Name: TypeAlias = tuple[int, int, int, str]
 # Tier, and place in it.
@@ -36,22 +35,28 @@ _SOME_NAMES = " UNION ALL ".join([_ONE_OF_MANY] * TOGETHER)
 
 @dataclass(frozen=True)
 class Described:
-    """`in_name`: the file's own name has all that was asked for, not only its folders with it."""
+    """`in_name`: the file's own name has all that was asked for, not only its folders with it.
+
+    `claimed_by`: live members that claim the very size that the name goes with; the row tells the most held size.
+    """
 
     row: SearchRow
     in_name: bool
+    claimed_by: int
 
 
 class Describer:
     """For one question."""
 
-    def __init__(self, read: Read, live: LiveCounters, wanted: Wanted) -> None:
+    def __init__(self, read: Read, live: LiveCounters, wanted: Wanted, claims: Claims) -> None:
         self._read = read
         self._live = live
         self._wanted = wanted
+        self._claims = claims
         # Of contents that were read together: id and size; names, and the generation before they were read.
         self._facts: dict[int, tuple[bytes, int]] = {}
         self._names: dict[int, list[Name]] = {}
+        self._rivals: dict[bytes, list[Claim]] = {}
         self._generation = 0
 
     def read_ahead(self, contents: list[int]) -> None:
@@ -61,6 +66,7 @@ class Describer:
         padded = numbers + [0] * (TOGETHER - len(numbers))
         self._generation = self._live.generation
         self._facts = {number: (content_id, size) for number, content_id, size in run(_SOME_CONTENTS, padded)}
+        self._rivals = self._claims.rivals({content_id for content_id, _ in self._facts.values()})
         self._names = {number: [] for number in numbers}
         for content, *name in run(_SOME_NAMES, padded).fetchall():
             self._names[content].append((name[0], name[1], name[2], name[3]))
@@ -100,6 +106,7 @@ class Describer:
         facts = self._facts.get(content)
         if facts is None:
             return None
+        claim = self._most_held(facts[0]) or Claim(content, facts[1], holders)
         alive = self._live_names(content, names)
         # Renamed since the window was read: whatever it is called now.
         matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
@@ -115,14 +122,20 @@ class Describer:
                 content_id=facts[0],
                 name=name,
                 path=path[: -len(name) - 1],
-                size=facts[1],
+                size=claim.size,
                 kind=KINDS[kind],
-                holders=holders,
+                holders=max(holders, claim.holders),
                 names=tuple(islice(others, MAX_OTHER_NAMES)),
                 modified=modified,
             ),
             in_name,
+            holders,
         )
+
+    def _most_held(self, content_id: bytes) -> Claim | None:
+        """Of several sizes that are claimed and fit the question; None: there are not several."""
+        claims = self._rivals.get(content_id, [])
+        return next((claim for claim in claims if self._wanted.fits(claim.size)), None)
 
     def _live_names(self, content: int, names: list[int]) -> list[Name]:
         """Live names of a content, not all of very many; those that were found are among them."""

@@ -12,7 +12,8 @@ from itertools import islice
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
 from central.catalogue.sqlite.albums import Albums
-from central.catalogue.sqlite.describing import TOGETHER, Described, Describer, Read
+from central.catalogue.sqlite.claims import Claims, Read
+from central.catalogue.sqlite.describing import TOGETHER, Described, Describer
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage, Stages
 from central.catalogue.sqlite.tier_keeping import TierKeeper
@@ -67,12 +68,19 @@ class Searcher:
     """Answers search questions from the indexes and the live counters."""
 
     def __init__(
-        self, read: Read, live: LiveCounters, tiers: TierKeeper, vocabulary: Vocabulary, window: int = WINDOW
+        self,
+        read: Read,
+        live: LiveCounters,
+        tiers: TierKeeper,
+        vocabulary: Vocabulary,
+        claims: Claims,
+        window: int = WINDOW,
     ) -> None:
         self._read = read
         self._live = live
         self._tiers = tiers
         self._vocabulary = vocabulary
+        self._claims = claims
         self._window = window
 
     def search(self, question: SearchQuestion) -> SearchPage:
@@ -98,7 +106,7 @@ class _Looking:
         self._question = question
         self._tiers = tiers
         self._stages = Stages(wanted, searcher._vocabulary)
-        self._describer = Describer(self._read, self._live, wanted)
+        self._describer = Describer(self._read, self._live, wanted, searcher._claims)
         self._spent = 0.0
         self._late = False
 
@@ -127,8 +135,13 @@ class _Looking:
                 if number % TOGETHER == 0:
                     self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
                 described = self._describe(stage, window, place, candidate)
+                if described is None:
+                    continue
                 # A member that lies about a size makes a second content of the same id: the most held one stands.
-                if described is None or described.row.content_id in shown:
+                other = shown.get(described.row.content_id)
+                if other is not None:
+                    if described.claimed_by > other[0].claimed_by:
+                        shown[described.row.content_id] = described, stage.is_pieces
                     continue
                 if len(shown) >= self._question.limit or text_left <= 0:
                     return _page(shown, place.write(self._question))

@@ -6,10 +6,12 @@ Any thread may call it. One member's batches and its first arrival go one after 
 import random
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from central.catalogue.sqlite.claims import Claim, Claims
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.comparing import compare
 from central.catalogue.sqlite.courtesy import Courtesy
@@ -19,7 +21,7 @@ from central.catalogue.sqlite.searching import WINDOW, Searcher
 from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
-from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
+from central.catalogue.sqlite.writing import BatchWriter, give_up_parts
 from central.catalogue.words import split_words
 from central.database import Database
 from central.domain import (
@@ -65,7 +67,8 @@ class SqliteCatalogue:
         self._live = LiveCounters(popular)
         self._vocabulary = Vocabulary.load(database.read())
         self._tiers = TierKeeper(database, self._live, known)
-        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, window)
+        self._claims = Claims(database.read, self._live, self._secret)
+        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, self._claims, window)
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
@@ -149,25 +152,31 @@ class SqliteCatalogue:
         return [self._locate(content_id, most) for content_id in content_ids]
 
     def _locate(self, content_id: bytes, most: int) -> Found:
-        """Of several sizes that members claim for one id, the most held one stands."""
-        key = id_key(self._secret, content_id)
-        rows = self._database.read().execute(
-            "SELECT c.number, c.size FROM content_key k JOIN content c ON c.number = k.content"
-            " WHERE k.key BETWEEN ? AND ? AND c.content_id = ?",
-            (key, key | 0x7FFF, content_id),
-        )
-        held = [(self._live.content(number), number, size) for number, size in rows.fetchall()]
-        holders, number, size = max(held, default=(0, 0, 0))
-        if holders == 0:
+        """Holders of all sizes that members claim for the id; the size and the name are those of the most held one."""
+        claims = self._claims.of(content_id)
+        if not claims:
             return Found(content_id, 0, "", ())
         drawn: list[int] = []
         # Read again when a file was renamed meanwhile: its old name is gone then, and its new one was not read.
         for _ in range(ATTEMPTS):
-            drawn = list(islice(self._holders(number), min(most, holders)))
+            drawn = self._draw(claims, most)
             if drawn:
                 break
         self._rng.shuffle(drawn)
-        return Found(content_id, size if drawn else 0, self._best_name(number), tuple(drawn))
+        return Found(content_id, claims[0].size if drawn else 0, self._best_name(claims[0].content), tuple(drawn))
+
+    def _draw(self, claims: list[Claim], most: int) -> list[int]:
+        """Up to `most` different holders, by turns from each claim, so that many liars leave room for the honest."""
+        sources = deque(islice(self._holders(claim.content), claim.holders) for claim in claims[:most])
+        drawn: dict[int, None] = {}
+        while sources and len(drawn) < most:
+            source = sources.popleft()
+            for member in source:
+                if member not in drawn:
+                    drawn[member] = None
+                    sources.append(source)
+                    break
+        return list(drawn)
 
     def _holders(self, content: int) -> Iterator[int]:
         """Each live holder once, in an order that favours nobody; a popular content is not read whole."""

@@ -14,6 +14,7 @@ from central.catalogue.sqlite.live import Delta
 from central.catalogue.sqlite.parts import Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
+from central.errors import BadInputError
 from protos.agreed import KINDS, entry_key, kind_of, path_digest
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
@@ -34,6 +35,11 @@ def content_key(secret: bytes, content_id: bytes, size: int) -> int:
 
 def id_key(secret: bytes, content_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content_id, digest_size=6, key=secret).digest()) << 15
+
+
+def last_key(first: int) -> int:
+    """The last key of all sizes of an id, whose first one `id_key` gives."""
+    return first | 0x7FFF
 
 
 def name_key(digest: bytes) -> int:
@@ -75,10 +81,13 @@ class BatchWriter:
         self._content_of: dict[int, int] = {}
         self._had: set[int] = set()
         self._touched: set[int] = set()
+        # Contents with the same id and other sizes, where there are such.
+        self._rivals: list[set[int]] = []
         self.texts: list[str] = []
         self.entries = 0
 
     def apply(self, changes: tuple[Change, ...], keys_removed: Sequence[int] = ()) -> None:
+        """Raises BadInputError when the member would then claim two sizes of one content."""
         last = {change.path: change.file for change in changes}
         digests = {path: path_digest(path) for path in last}
         contents = self._contents([file for file in last.values() if file is not None])
@@ -108,6 +117,7 @@ class BatchWriter:
                 indexed.append((name, indexed_text(path, kind, file.size)))
                 self.texts.append(path)
             self._put(key, name, content)
+        self._check_sizes()
         many = self._many
         many("INSERT INTO name (number, content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?, ?)", new_names)
         many("INSERT INTO name_words (rowid, words) VALUES (?, ?)", indexed)
@@ -182,7 +192,22 @@ class BatchWriter:
                 "INSERT INTO content_key (key, content) VALUES (?, ?)",
                 sorted((keys[content], found[content]) for content in missing),
             )
+        self._rivals = self._rivals_among({content_id for content_id, _ in keys})
         return found
+
+    def _rivals_among(self, content_ids: set[bytes]) -> list[set[int]]:
+        rivals = []
+        for key in sorted(id_key(self._secret, content_id) for content_id in content_ids):
+            rows = self._run("SELECT content FROM content_key WHERE key BETWEEN ? AND ?", (key, last_key(key)))
+            if len(contents := {row[0] for row in rows.fetchall()}) > 1:
+                rivals.append(contents)
+        return rivals
+
+    def _check_sizes(self) -> None:
+        """An id stands for bytes, so one size is a lie; a member has no way to bury the true one under many."""
+        held = self._parts.held(set().union(*self._rivals)) if self._rivals else set()
+        if any(len(contents & held) > 1 for contents in self._rivals):
+            raise BadInputError("a content has one size; publish it with that size only")
 
     def _next_number(self, table: str) -> int:
         """Numbers are never used twice: AUTOINCREMENT remembers the highest that there ever was."""

@@ -1,0 +1,82 @@
+"""What lying members can and cannot do to what others find in a catalogue."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from catalogues import open_sqlite
+from central_kit import INDEX, batch, content_id
+
+from central.catalogue.sqlite.store import SqliteCatalogue
+from central.domain import Batch, Change, FileFacts, SearchQuestion
+from central.errors import BadInputError
+
+MALLORY = 9
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[SqliteCatalogue]:
+    opened = open_sqlite(tmp_path)
+    assert isinstance(opened.catalogue, SqliteCatalogue)
+    yield opened.catalogue
+    opened.close()
+
+
+def share(catalogue: SqliteCatalogue, member: int, files: dict[str, int], size: int = 100) -> None:
+    catalogue.publish(member, batch(0, list(files.items()), size))
+    catalogue.set_live(member, True)
+
+
+@pytest.mark.parametrize("liar_first", [False, True])
+def test_another_size_hides_no_honest_holder(catalogue: SqliteCatalogue, liar_first: bool) -> None:
+    if liar_first:
+        share(catalogue, MALLORY, {"s/film.mkv": 1}, size=999)
+    for member in (1, 2):
+        share(catalogue, member, {"s/film.mkv": 1}, size=1000)
+    if not liar_first:
+        share(catalogue, MALLORY, {"s/film.mkv": 1}, size=999)
+    (found,) = catalogue.locate((content_id(1),), 64)
+    assert (found.size, found.name, set(found.holders)) == (1000, "film.mkv", {1, 2, MALLORY})
+    (row,) = catalogue.search(SearchQuestion("film")).rows
+    assert (row.size, row.holders) == (1000, 2)
+
+
+def test_of_equally_held_sizes_the_older_one_is_shown(catalogue: SqliteCatalogue) -> None:
+    share(catalogue, 1, {"s/film.mkv": 1}, size=1000)
+    share(catalogue, MALLORY, {"s/film.mkv": 1, "s/other film.mkv": 1}, size=999)
+    (found,) = catalogue.locate((content_id(1),), 64)
+    assert (found.size, set(found.holders)) == (1000, {1, MALLORY})
+    assert [row.size for row in catalogue.search(SearchQuestion("film")).rows] == [1000]
+    assert [row.size for row in catalogue.search(SearchQuestion("other film")).rows] == [1000]
+    catalogue.set_live(1, False)
+    assert catalogue.locate((content_id(1),), 64)[0].size == 999
+
+
+def test_many_liars_leave_room_for_the_honest(catalogue: SqliteCatalogue) -> None:
+    for member in range(10, 60):
+        share(catalogue, member, {"s/film.mkv": 1}, size=999)
+    for member in (1, 2, 3):
+        share(catalogue, member, {"s/film.mkv": 1}, size=1000)
+    (found,) = catalogue.locate((content_id(1),), 8)
+    assert {1, 2, 3} < set(found.holders)
+    assert len(set(found.holders)) == len(found.holders) == 8
+
+
+def test_a_member_claims_one_size_of_a_content(catalogue: SqliteCatalogue) -> None:
+    share(catalogue, MALLORY, {"s/a.mkv": 1, "s/b.mkv": 2}, size=10)
+
+    def publish(previous: int, *files: tuple[str, int, int]) -> None:
+        changes = tuple(
+            Change(previous + place, path, FileFacts(content_id(number), size, 1))
+            for place, (path, number, size) in enumerate(files, 1)
+        )
+        catalogue.publish(MALLORY, Batch(INDEX, previous, previous + len(changes), changes))
+
+    with pytest.raises(BadInputError, match="one size"):
+        publish(2, ("s/c.mkv", 1, 11))
+    with pytest.raises(BadInputError, match="one size"):
+        publish(2, ("s/c.mkv", 3, 11), ("s/d.mkv", 3, 12))
+    # A size that was wrong can be put right.
+    publish(2, ("s/a.mkv", 1, 11))
+    assert catalogue.locate((content_id(1),), 64)[0].size == 11
+    assert catalogue.totals().entries == 2

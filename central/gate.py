@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from typing import NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
@@ -21,6 +22,7 @@ from central.domain import Member
 from central.errors import BadInputError, CentralError, OverloadedError, StrangerError
 from central.metrics import Metrics
 from central.service import Answered
+from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
 
 log = logging.getLogger(__name__)
@@ -112,15 +114,20 @@ class Gate:
         self.slow = SlowRequests(most_unfinished)
 
     def for_members(
-        self, service: str, methods: Mapping[str, Callable[[Member, bytes], Answered]], directory: Directory
+        self,
+        service: str,
+        methods: Mapping[str, Callable[[Member, bytes], Answered]],
+        directory: Directory,
+        turns: Mapping[str, Turns],
     ) -> Handler:
-        """Only for callers whose certificate names a member in good standing."""
+        """Only for callers whose certificate names a member in good standing; `turns` by method, where there are."""
 
         def answer(method: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> Answered:
             peer_id = _caller(context)
             member = directory.member(peer_id)
             request = self._request(peer_id, requests, context)
-            answered = self._work(context, lambda: methods[method](member, request))
+            with turns[method].of(member.number) if method in turns else nullcontext():
+                answered = self._work(context, lambda: methods[method](member, request))
             level = logging.DEBUG if method in _QUIET else logging.INFO
             log.log(level, "%s from=%s %s", method.lower(), peer_id, answered.log)
             return answered

@@ -28,6 +28,7 @@ from central.metrics import Metrics
 from central.ports import RECEIVERS, Port, PortPlan
 from central.presence import Presence
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
+from central.turns import Turns
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,9 @@ class Server:
         stack.callback(builder.stop)
         stack.callback(catalogue.hurry)
         stack.callback(port.end_stop)
-        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory))
+        # A neighbour asks for several people, so a question may wait a little for those before it.
+        turns = {"Query": Turns("questions", 2, waiting=4, seconds=0.5), "Publish": Turns("batches", 1)}
+        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory, turns))
         enrolment.directory_port = port.address.port
         stack.callback(enrol_port.end_stop)
         enrol_port.serve(ENROLMENT, enrol_gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))

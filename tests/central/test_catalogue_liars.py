@@ -7,6 +7,7 @@ import pytest
 from catalogues import open_sqlite
 from central_kit import INDEX, batch, content_id
 
+from central.catalogue.sqlite import searching
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.domain import Batch, Change, FileFacts, SearchQuestion
 from central.errors import BadInputError
@@ -80,3 +81,26 @@ def test_a_member_claims_one_size_of_a_content(catalogue: SqliteCatalogue) -> No
     publish(2, ("s/a.mkv", 1, 11))
     assert catalogue.locate((content_id(1),), 64)[0].size == 11
     assert catalogue.totals().entries == 2
+
+
+@pytest.mark.parametrize("length", [10, 900])
+def test_long_names_end_a_page_early_and_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(searching, "READ_TEXT", 100_000)
+    opened = open_sqlite(tmp_path, window=4)
+    long = "/".join(["\u1e69\u0323" * (length // 2)] * 4)
+    files = [(f"s/{long} {content} {place}", content) for content in range(5) for place in range(100)]
+    for half in (1, 2):
+        files += [(f"s/sol {content} {half}", content) for content in range(5)]
+        opened.catalogue.publish(1, batch(0 if half == 1 else 505, list(files)))
+        files = []
+    opened.catalogue.set_live(1, True)
+    found, pages, cursor = [], 0, ""
+    while pages == 0 or cursor:
+        page = opened.catalogue.search(SearchQuestion("sol", limit=200, cursor=cursor))
+        found += [row.content_id for row in page.rows]
+        pages, cursor = pages + 1, page.next_cursor
+    assert set(found) == {content_id(number) for number in range(5)}
+    assert pages == 1 if length == 10 else pages > 1
+    opened.close()

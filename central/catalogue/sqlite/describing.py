@@ -16,6 +16,8 @@ from protos.agreed import KINDS
 # Names read of a content with very many.
 NAMES_READ = 24
 EARLIER_NAMES_READ = 1000
+# Characters of the names of one content in which an earlier place is looked for; beyond, it may be shown twice.
+EARLIER_TEXT = 200_000
 ATTEMPTS = 10
 # Contents read at once.
 TOGETHER = 25
@@ -58,6 +60,8 @@ class Describer:
         self._names: dict[int, list[Name]] = {}
         self._rivals: dict[bytes, list[Claim]] = {}
         self._generation = 0
+        # Characters of names read to look for earlier places: what one member publishes can make them very many.
+        self.text_read = 0
 
     def read_ahead(self, contents: list[int]) -> None:
         """Reads what `describe` needs of these and up to `TOGETHER` contents."""
@@ -88,10 +92,15 @@ class Describer:
     def shown_before(self, stage: Stage, content: int, place_of: Callable[[int], Place], here: Place) -> bool:
         """Whether a live matching name of the content is placed in an earlier group, or up to `here` in this one."""
         rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
+        self.text_read += sum(len(row[3]) for row in rows)
+        text_left = EARLIER_TEXT
         for row in rows:
             number, kind, modified, path = row
+            if text_left < 0:
+                break
             if not self._live.name(number) or not self._wanted.passes(path, kind, modified):
                 continue
+            text_left -= len(path)
             words = split_words(path)
             if stage.is_pieces and self._wanted.by_words(words):
                 return True

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from central.config import Address
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
 from central.database import Database, storage_error
 from central.directory import Directory
+from central.domain import Quota
 from central.enrolment import Enrolment
 from central.errors import StorageError
 from central.gate import Gate
@@ -50,6 +51,7 @@ class Options:
     http: Address
     heartbeat_seconds: float
     name: str
+    quota: Quota = field(default_factory=Quota)
 
 
 class Server:
@@ -88,7 +90,7 @@ class Server:
         stack.callback(database.close)
         self.database = database
         network_name = _network_name(database, options.name)
-        catalogue = SqliteCatalogue(database)
+        catalogue = SqliteCatalogue(database, quota=options.quota)
         members = Members(database)
         presence = Presence(database, catalogue)
         presence.start()

@@ -9,8 +9,9 @@ from central_kit import INDEX, batch, content_id
 
 from central.catalogue.sqlite import searching
 from central.catalogue.sqlite.store import SqliteCatalogue
-from central.domain import Batch, Change, FileFacts, SearchQuestion
-from central.errors import BadInputError
+from central.database import Database
+from central.domain import Batch, Change, FileFacts, Quota, SearchQuestion
+from central.errors import BadInputError, OverloadedError, QuotaError
 
 MALLORY = 9
 
@@ -104,3 +105,30 @@ def test_long_names_end_a_page_early_and_lose_nothing(
     assert set(found) == {content_id(number) for number in range(5)}
     assert pages == 1 if length == 10 else pages > 1
     opened.close()
+
+
+def test_a_member_publishes_no_more_than_one_may(tmp_path: Path) -> None:
+    database = Database.create(tmp_path / "central.sqlite")
+    catalogue = SqliteCatalogue(database, quota=Quota(entries=3, text_bytes=40))
+
+    def text_bytes() -> int:
+        return int(database.read().execute("SELECT text_bytes FROM publication WHERE member = 1").fetchone()[0])
+
+    catalogue.publish(1, batch(0, [("s/a", 1), ("s/b", 2)]))
+    assert text_bytes() == 6
+    with pytest.raises(QuotaError, match="3 files"):
+        catalogue.publish(1, batch(2, [("s/c", 3), ("s/d", 4)]))
+    with pytest.raises(QuotaError, match="40 bytes"):
+        catalogue.publish(1, batch(2, [("s/" + "\u00e9" * 17, 3)]))
+    # Each place once, whatever it holds; and what goes makes room.
+    catalogue.publish(1, batch(2, [("s/a", None), ("s/b", 3), ("s/" + "e" * 34, 3)]))
+    assert text_bytes() == 39
+    catalogue.publish(1, batch(5, [("s/" + "e" * 34, None), ("s/c", 3), ("s/d", 4)]))
+    assert (text_bytes(), catalogue.totals().entries) == (9, 3)
+    catalogue.publish(2, batch(0, [("s/a", 1)]))
+    catalogue.publish(1, batch(0, [("s/x", 1), ("s/y", 2), ("s/z", 2)]))
+    with pytest.raises(OverloadedError, match="still being removed"):
+        catalogue.publish(1, batch(0, [("s/x", 1)]))
+    assert text_bytes() == 9
+    catalogue.close()
+    database.close()

@@ -21,7 +21,7 @@ from central.catalogue.sqlite.searching import WINDOW, Searcher
 from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
-from central.catalogue.sqlite.writing import BatchWriter, give_up_parts
+from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, left_to_clean
 from central.catalogue.words import split_words
 from central.database import Database
 from central.domain import (
@@ -30,12 +30,13 @@ from central.domain import (
     Comparison,
     Found,
     PublishResult,
+    Quota,
     Range,
     SearchPage,
     SearchQuestion,
     Totals,
 )
-from central.errors import OverloadedError
+from central.errors import OverloadedError, QuotaError
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -58,9 +59,11 @@ class SqliteCatalogue:
         cleaning_patience: int = PATIENCE_SECONDS,
         popular: int = POPULAR,
         known: int = KNOWN,
+        quota: Quota | None = None,
     ) -> None:
         """`popular` and `known`: live holders that make a content hot or warm."""
         self._database = database
+        self._quota = quota or Quota()
         self._secret = secret_of(database)
         finish_upgrade(database, self._secret)
         refresh_index(database)
@@ -93,11 +96,13 @@ class SqliteCatalogue:
                 writer = BatchWriter(connection, member, batch.anew, self._secret, self._courtesy.give_way)
                 writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
+                entries, text_bytes = self._within_quota(connection, member, batch, writer)
                 connection.execute(
-                    "INSERT INTO publication (member, index_id, sequence, entries, mark) VALUES (?1, ?2, ?3, ?4, ?6)"
-                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, mark = ?6,"
-                    " entries = ?4 + CASE WHEN ?5 THEN 0 ELSE entries END",
-                    (member, batch.index_id, batch.last, writer.entries, batch.anew, batch.mark),
+                    "INSERT INTO publication (member, index_id, sequence, entries, mark, text_bytes)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, entries = ?4, mark = ?5,"
+                    " text_bytes = ?6",
+                    (member, batch.index_id, batch.last, entries, batch.mark, text_bytes),
                 )
             if writer.gave_up:
                 self._reclaiming.add(member)
@@ -107,6 +112,26 @@ class SqliteCatalogue:
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False, mark=batch.mark)
+
+    def _within_quota(
+        self, connection: sqlite3.Connection, member: int, batch: Batch, writer: BatchWriter
+    ) -> tuple[int, int]:
+        """Entries and bytes of paths after the batch. Raises QuotaError when it makes one of them too many."""
+        most = self._quota
+        row = connection.execute("SELECT entries, text_bytes FROM publication WHERE member = ?", (member,)).fetchone()
+        entries, text_bytes = (0, 0) if row is None or batch.anew else row
+        entries, text_bytes = entries + writer.entries, max(0, text_bytes + writer.text_bytes)
+        if entries > most.entries and writer.entries > 0:
+            raise QuotaError(f"one member may publish {most.entries:,} files here; share fewer, or ask who runs it")
+        if text_bytes > most.text_bytes and writer.text_bytes > 0:
+            raise QuotaError(
+                f"the names that one member publishes may have {most.text_bytes:,} bytes here;"
+                " share fewer files, or ask who runs it"
+            )
+        # Beginning anew leaves the old entries to the cleaner, and must not be a way around.
+        if batch.anew and writer.entries + left_to_clean(connection, member) > 2 * most.entries:
+            raise OverloadedError("what you published before is still being removed; try again after the retry delay")
+        return entries, text_bytes
 
     def compare(self, member: int, span: Range) -> Comparison:
         # Alone with the member's entries: a batch between two reads would tear them.

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
-from central.catalogue.sqlite.parts import Parts
+from central.catalogue.sqlite.parts import ENTRY_BYTES, Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
 from central.errors import BadInputError
@@ -55,6 +55,12 @@ def give_up_parts(connection: sqlite3.Connection, member: int) -> bool:
     return moved > 0
 
 
+def left_to_clean(connection: sqlite3.Connection, member: int) -> int:
+    """Entries that the member gave up and that are not yet removed."""
+    row = connection.execute("SELECT sum(length(data)) FROM gone WHERE member = ?", (member,)).fetchone()
+    return (row[0] or 0) // ENTRY_BYTES
+
+
 def chunks(items: Iterable[int], size: int = _CHUNK) -> Iterator[list[int]]:
     remaining = iter(items)
     while chunk := list(islice(remaining, size)):
@@ -84,7 +90,10 @@ class BatchWriter:
         # Contents with the same id and other sizes, where there are such.
         self._rivals: list[set[int]] = []
         self.texts: list[str] = []
+        self._put_bytes: dict[int, int] = {}
+        # What the batch adds to the member's entries, and to the bytes of their paths.
         self.entries = 0
+        self.text_bytes = 0
 
     def apply(self, changes: tuple[Change, ...], keys_removed: Sequence[int] = ()) -> None:
         """Raises BadInputError when the member would then claim two sizes of one content."""
@@ -116,6 +125,7 @@ class BatchWriter:
                 new_names.append((name, content, name_key(digests[path]), kind, file.modified, path))
                 indexed.append((name, indexed_text(path, kind, file.size)))
                 self.texts.append(path)
+            self._put_bytes[name] = len(path.encode())
             self._put(key, name, content)
         self._check_sizes()
         many = self._many
@@ -229,12 +239,23 @@ class BatchWriter:
         self._parts.save()
         many = self._many
         lost = sorted(name for name, step in self._steps.items() if step < 0)
+        gained = [name for name, step in self._steps.items() if step > 0]
+        self.text_bytes = sum(self._put_bytes[name] for name in gained) - self._bytes_of(lost)
         many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
         many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])
         many(
             "INSERT OR IGNORE INTO holder (name, member) VALUES (?, ?)",
-            [(name, self._member) for name in sorted(self._steps) if self._steps[name] > 0],
+            [(name, self._member) for name in sorted(gained)],
         )
+
+    def _bytes_of(self, names: list[int]) -> int:
+        """Of the paths of names that are in the database."""
+        total = 0
+        for chunk in chunks(names):
+            marks = ",".join("?" * len(chunk))
+            rows = self._run(f"SELECT sum(length(CAST(path AS BLOB))) FROM name WHERE number IN ({marks})", chunk)
+            total += rows.fetchone()[0] or 0
+        return total
 
     def delta(self) -> Delta:
         has = self._parts.held(self._touched)

@@ -19,12 +19,21 @@ from central.catalogue.sqlite.store import totals
 from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
 from central.database import Database, storage_error
+from central.domain import Quota
 from central.errors import CentralError, StartError
 from central.invites import make_invite
 from central.members import MemberRow, clean_name, list_members, revoke
 from protos.agreed import Invite
 
-SERVE = (config.LISTEN, config.ENROL, config.HTTP, config.HEARTBEAT, config.NAME)
+SERVE = (
+    config.LISTEN,
+    config.ENROL,
+    config.HTTP,
+    config.HEARTBEAT,
+    config.NAME,
+    config.MEMBER_ENTRIES,
+    config.MEMBER_TEXT,
+)
 INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
 
 
@@ -98,6 +107,7 @@ def _serve(options: argparse.Namespace) -> None:
             http=options.http,
             heartbeat_seconds=options.heartbeat,
             name=clean_name(options.name) if options.name else config.default_network_name(),
+            quota=Quota(options.member_entries, options.member_text),
         )
     )
 

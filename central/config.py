@@ -51,6 +51,13 @@ def _heartbeat(text: str) -> float:
     return seconds
 
 
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("the limit is at least 1")
+    return number
+
+
 def _uses(text: str) -> int:
     uses = int(text)
     if not 1 <= uses <= MAX_USES:
@@ -106,6 +113,10 @@ HTTP = Setting("http", Address.parse, "127.0.0.1:51017", "HOST:PORT", "metrics a
 DATABASE = Setting("database", str, None, "URL", "where the database is; default: SQLite inside the data folder")
 HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there")
 NAME = Setting("name", str, None, "NAME", "name of the barrio, set at the first start; default: this machine's name")
+MEMBER_ENTRIES = Setting("member-entries", _at_least_one, "2000000", "N", "how many files one member may publish")
+MEMBER_TEXT = Setting(
+    "member-text", _at_least_one, "536870912", "BYTES", "how many bytes the paths of one member's files may have"
+)
 USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in")
 EXPIRES = Setting("expires", parse_duration, "7d", "DURATION", "how long the invite holds, such as 30m, 12h or 7d")
 HOST = Setting("host", str, None, "NAME", "how invitees reach this machine; default: a guess")

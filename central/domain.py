@@ -214,6 +214,14 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """How much one member may publish: entries, and bytes of their paths."""
+
+    entries: int = 2_000_000
+    text_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True)
 class Totals:
     """What the catalogue holds, live or not."""
 

@@ -54,6 +54,12 @@ class OverloadedError(CentralError):
     status = "RESOURCE_EXHAUSTED"
 
 
+class QuotaError(CentralError):
+    """A member publishes more than one member may."""
+
+    status = "RESOURCE_EXHAUSTED"
+
+
 class StartError(CentralError):
     """The program cannot start as it was asked to."""
 

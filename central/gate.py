@@ -1,7 +1,8 @@
 """The gate between gRPC and the services: who calls, how long a request may take to come, errors, counts, log.
 
-Handlers run in the server's pool of threads. Requests are read as streams of one message, which is the same on the
-wire: so a caller is known, and can be refused, before any thread waits for the rest of its request.
+Requests are read as streams of one message, which is the same on the wire: so a caller is known, and can be refused,
+before any thread waits for the rest of its request. A port's many receiving threads do that, and hand what is whole
+to its few working threads, which nobody can keep from their work by sending slowly.
 """
 
 import logging
@@ -10,7 +11,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NoReturn, TypeAlias, cast
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from typing import NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 
@@ -19,6 +22,7 @@ from central.domain import Member
 from central.errors import BadInputError, CentralError, OverloadedError, StrangerError
 from central.metrics import Metrics
 from central.service import Answered
+from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
 
 log = logging.getLogger(__name__)
@@ -28,11 +32,14 @@ REQUEST_SECONDS = 5.0
 # Requests younger than this are on their way; older ones are slow, and one caller may have few of them.
 SLOW_SECONDS = 0.1
 MAX_SLOW = 3
+# Of any age; a caller's honest calls that come together are fewer.
+MAX_UNFINISHED = 8
 _QUIET = {"Heartbeat", "Neighbours"}
 
 # Generic for the type checker only.
 Handler: TypeAlias = "grpc.GenericRpcHandler[bytes, bytes]"
 Behaviour = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
+T = TypeVar("T")
 
 
 class _GoneError(Exception):
@@ -40,9 +47,11 @@ class _GoneError(Exception):
 
 
 class SlowRequests:
-    """Threads that wait for the rest of a request: few for each caller, and none for long."""
+    """Threads that wait for the rest of a request: few for each caller, not too many for all, and none for long."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`most`: so many may wait at a time; when more come, the oldest slow ones are given up."""
+        self._most = most
         self._monotonic = monotonic
         self._lock = threading.Lock()  # guards the two below
         self._next = 0
@@ -55,12 +64,25 @@ class SlowRequests:
         """
         now = self._monotonic()
         with self._lock:
-            slow = sum(1 for since, name, _ in self._waiting.values() if name == who and now - since > SLOW_SECONDS)
-            if slow >= MAX_SLOW:
+            ages = [now - since for since, name, _ in self._waiting.values() if name == who]
+            if len(ages) >= MAX_UNFINISHED or sum(age > SLOW_SECONDS for age in ages) >= MAX_SLOW:
                 raise OverloadedError("too many unfinished requests of yours are waiting")
             self._next += 1
-            self._waiting[self._next] = (now, who, cancel)
-            return self._next
+            ticket = self._next
+            self._waiting[ticket] = (now, who, cancel)
+            given_up = self._surplus(now)
+        for give_up in given_up:
+            give_up()
+        return ticket
+
+    def _surplus(self, now: float) -> list[Callable[[], object]]:
+        """The oldest of those that are slow, as far as there are too many in all. Under the lock."""
+        surplus = len(self._waiting) - self._most
+        if surplus <= 0:
+            return []
+        # Tickets are in the order of their age.
+        slow = [cancel for since, _, cancel in self._waiting.values() if now - since > SLOW_SECONDS]
+        return slow[:surplus]
 
     def end(self, ticket: int) -> None:
         with self._lock:
@@ -77,26 +99,35 @@ class SlowRequests:
                     slow[who] += 1
                     if slow[who] > MAX_SLOW or now - since > REQUEST_SECONDS:
                         given_up.append(cancel)
+            given_up += self._surplus(now)
         for cancel in given_up:
             cancel()
 
 
 class Gate:
-    """Makes gRPC handlers of a service's methods."""
+    """Makes gRPC handlers of a service's methods, for one port."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, workers: Executor, most_unfinished: int) -> None:
+        """Methods run in `workers`; of the threads that call them, `most_unfinished` may wait for slow requests."""
         self._metrics = metrics
-        self.slow = SlowRequests()
+        self._workers = workers
+        self.slow = SlowRequests(most_unfinished)
 
     def for_members(
-        self, service: str, methods: Mapping[str, Callable[[Member, bytes], Answered]], directory: Directory
+        self,
+        service: str,
+        methods: Mapping[str, Callable[[Member, bytes], Answered]],
+        directory: Directory,
+        turns: Mapping[str, Turns],
     ) -> Handler:
-        """Only for callers whose certificate names a member in good standing."""
+        """Only for callers whose certificate names a member in good standing; `turns` by method, where there are."""
 
         def answer(method: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> Answered:
             peer_id = _caller(context)
             member = directory.member(peer_id)
-            answered = methods[method](member, self._request(peer_id, requests, context))
+            request = self._request(peer_id, requests, context)
+            with turns[method].of(member.number) if method in turns else nullcontext():
+                answered = self._work(context, lambda: methods[method](member, request))
             level = logging.DEBUG if method in _QUIET else logging.INFO
             log.log(level, "%s from=%s %s", method.lower(), peer_id, answered.log)
             return answered
@@ -107,7 +138,8 @@ class Gate:
         """For callers that have no certificate yet."""
 
         def answer(method: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> Answered:
-            return methods[method](self._request(_host(context), requests, context))
+            request = self._request(_host(context), requests, context)
+            return self._work(context, lambda: methods[method](request))
 
         return self._handler(service, methods, answer)
 
@@ -145,6 +177,16 @@ class Gate:
             _refuse(context, status, message)
 
         return behaviour
+
+    def _work(self, context: grpc.ServicerContext, method: Callable[[], T]) -> T:
+        """Runs it in a working thread, unless its caller went away before its turn came."""
+
+        def run() -> T:
+            if not context.is_active():
+                raise _GoneError
+            return method()
+
+        return self._workers.submit(run).result()
 
     def _request(self, who: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         ticket = self.slow.begin(who, context.cancel)

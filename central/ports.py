@@ -23,6 +23,8 @@ MAX_MESSAGE = 2 << 20
 # Calls under way at the stop have this long; the whole stop takes under five seconds.
 GRACE_SECONDS = 1.5
 REFLECTION_STREAMS = 2
+# Threads that wait for requests, and for their turn to be worked on. They cost little.
+RECEIVERS = 64
 
 OPTIONS = (
     # Otherwise a second server on the same port starts without an error.
@@ -42,11 +44,14 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class PortPlan:
-    """What a port is: `option` is the one that sets its address; `client_roots` makes callers show a certificate."""
+    """What a port is: `option` is the one that sets its address; `client_roots` makes callers show a certificate.
+
+    `workers`: threads that answer requests.
+    """
 
     option: str
     address: Address
-    threads: int
+    workers: int
     make_certificate: Callable[[], ServerCertificate]
     client_roots: bytes | None = None
     reflected: bool = False
@@ -57,7 +62,8 @@ class Port:
 
     def __init__(self, plan: PortPlan) -> None:
         self._plan = plan
-        self._pool = ThreadPoolExecutor(plan.threads, f"{plan.option}-call")
+        self._pool = ThreadPoolExecutor(RECEIVERS, f"{plan.option}-call")
+        self.workers = ThreadPoolExecutor(plan.workers, f"{plan.option}-work")
         self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = _Health()
         self._stopped: threading.Event | None = None
@@ -95,6 +101,7 @@ class Port:
         assert self._stopped is not None
         self._stopped.wait()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self.workers.shutdown(wait=True)
 
 
 def _try_bind(address: Address) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from central.config import Address
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
 from central.database import Database, storage_error
 from central.directory import Directory
+from central.domain import Quota
 from central.enrolment import Enrolment
 from central.errors import StorageError
 from central.gate import Gate
@@ -26,15 +27,16 @@ from central.housekeeping import Housekeeper
 from central.http_status import HttpStatus
 from central.members import Members, Revocations, revoked_publishers
 from central.metrics import Metrics
-from central.ports import Port, PortPlan
+from central.ports import RECEIVERS, Port, PortPlan
 from central.presence import Presence
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
+from central.turns import Turns
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
 
 log = logging.getLogger(__name__)
 
-DIRECTORY_THREADS = 16
-ENROLMENT_THREADS = 4
+DIRECTORY_WORKERS = 16
+ENROLMENT_WORKERS = 4
 FLUSH_SECONDS = 5.0
 NETWORK_NAME = "network_name"
 
@@ -50,6 +52,7 @@ class Options:
     http: Address
     heartbeat_seconds: float
     name: str
+    quota: Quota = field(default_factory=Quota)
 
 
 class Server:
@@ -88,7 +91,7 @@ class Server:
         stack.callback(database.close)
         self.database = database
         network_name = _network_name(database, options.name)
-        catalogue = SqliteCatalogue(database)
+        catalogue = SqliteCatalogue(database, quota=options.quota)
         members = Members(database)
         presence = Presence(database, catalogue)
         presence.start()
@@ -101,9 +104,12 @@ class Server:
         metrics = Metrics()
         metrics.gauge("peers_live", "Peers that hold a lease.", presence.count)
         metrics.gauge("database_bytes", "Size of the database file.", lambda: options.database.stat().st_size)
-        gate = Gate(metrics)
+        port, enrol_port = _ports(options, authority)
+        gate = Gate(metrics, port.workers, RECEIVERS // 2)
+        enrol_gate = Gate(metrics, enrol_port.workers, RECEIVERS // 2)
         housekeeper = Housekeeper()
         housekeeper.every(0.25, "slow requests", gate.slow.drop)
+        housekeeper.every(0.25, "slow enrolments", enrol_gate.slow.drop)
         housekeeper.every(0.5, "leases", presence.sweep)
         housekeeper.every(1.0, "revocations", lambda: _notice_revocations(revocations, database, catalogue))
         housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
@@ -121,30 +127,32 @@ class Server:
         builder.start()
         stack.callback(builder.stop)
         stack.callback(catalogue.hurry)
-        server_certificate = authority.make_server
-        port = Port(
-            PortPlan(
-                "listen",
-                options.listen,
-                DIRECTORY_THREADS,
-                partial(server_certificate, DIRECTORY_NAME),
-                client_roots=authority.certificate_pem,
-                reflected=True,
-            )
-        )
         stack.callback(port.end_stop)
-        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory))
+        # A neighbour asks for several people, so a question may wait a little for those before it.
+        turns = {"Query": Turns("questions", 2, waiting=4, seconds=0.5), "Publish": Turns("batches", 1)}
+        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory, turns))
         enrolment.directory_port = port.address.port
-        enrol_port = Port(
-            PortPlan("enrol", options.enrol, ENROLMENT_THREADS, partial(server_certificate, ENROLMENT_NAME))
-        )
         stack.callback(enrol_port.end_stop)
-        enrol_port.serve(ENROLMENT, gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))
+        enrol_port.serve(ENROLMENT, enrol_gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))
         # Both ports begin to stop before either is waited for.
         stack.callback(port.begin_stop)
         self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))
         self.addresses.write(options.data_dir)
         stack.callback((options.data_dir / RUNNING_FILE).unlink, missing_ok=True)
+
+
+def _ports(options: Options, authority: Authority) -> tuple[Port, Port]:
+    """Of the directory and of enrolment; they do not listen yet."""
+    directory = PortPlan(
+        "listen",
+        options.listen,
+        DIRECTORY_WORKERS,
+        partial(authority.make_server, DIRECTORY_NAME),
+        client_roots=authority.certificate_pem,
+        reflected=True,
+    )
+    enrolment = PortPlan("enrol", options.enrol, ENROLMENT_WORKERS, partial(authority.make_server, ENROLMENT_NAME))
+    return Port(directory), Port(enrolment)
 
 
 def _authority(options: Options) -> Authority:

@@ -24,7 +24,8 @@ class Catalogue(Protocol):
     def publish(self, member: int, batch: Batch) -> PublishResult:
         """Applies a batch whole or not at all. A batch that does not follow on what is held changes nothing.
 
-        Raises OverloadedError when too many publish at once.
+        Raises OverloadedError when too many publish at once, QuotaError when the member would have too much, and
+        BadInputError when it would claim two sizes of one content.
         """
 
     def compare(self, member: int, span: Range) -> Comparison:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import socket
+import ssl
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from processes import wait_for
 
 from central.errors import OverloadedError
-from central.gate import MAX_SLOW, REQUEST_SECONDS, SLOW_SECONDS, SlowRequests
+from central.gate import MAX_SLOW, MAX_UNFINISHED, REQUEST_SECONDS, SLOW_SECONDS, SlowRequests
 
 METHODS = ("Register", "Heartbeat", "Publish", "Leave", "Neighbours", "Query")
 EXPECTED = {
@@ -139,7 +141,7 @@ def test_a_call_without_a_request_is_refused(central: Central) -> None:
 def test_slow_requests_are_few_for_each_caller_and_none_for_long() -> None:
     now = 0.0
     given_up: list[str] = []
-    slow = SlowRequests(lambda: now)
+    slow = SlowRequests(100, lambda: now)
     tickets = [slow.begin("m", lambda n=n: given_up.append(f"m{n}")) for n in range(MAX_SLOW + 2)]
     slow.begin("a", lambda: given_up.append("a"))
     slow.drop()
@@ -156,6 +158,78 @@ def test_slow_requests_are_few_for_each_caller_and_none_for_long() -> None:
     slow.drop()
     assert set(given_up) >= {"a", "m1"}
     assert "m0" not in given_up
+
+
+def test_of_too_many_unfinished_requests_the_oldest_slow_ones_are_given_up() -> None:
+    now = 0.0
+    given_up: list[int] = []
+    slow = SlowRequests(4, lambda: now)
+    for number in range(6):
+        slow.begin(f"m{number}", lambda n=number: given_up.append(n))
+    assert given_up == [], "honest ones may come together"
+    now = SLOW_SECONDS * 1.1
+    slow.begin("a", lambda: given_up.append(6))
+    assert given_up == [0, 1, 2]
+    tickets = [slow.begin("b", lambda: None) for _ in range(MAX_UNFINISHED)]
+    with pytest.raises(OverloadedError):
+        slow.begin("b", lambda: None)
+    slow.end(tickets[0])
+    slow.begin("b", lambda: None)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def unfinished_calls(tls: ssl.SSLSocket, path: str, stop: threading.Event) -> None:
+    """Begins calls in HTTP/2, ten each 0.1 s, and never sends their requests."""
+    fields = {":method": "POST", ":scheme": "https", ":path": path, ":authority": "x", "te": "trailers"}
+    fields["content-type"] = "application/grpc"
+    header = b"".join(
+        b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+        for name, value in fields.items()
+    )
+    stream = 1
+    with contextlib.suppress(OSError):
+        tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        tls.settimeout(0.01)
+        while not stop.wait(0.1):
+            tls.sendall(b"".join(frame(1, 4, stream + 2 * number, header) for number in range(10)))
+            stream += 20
+            with contextlib.suppress(TimeoutError):
+                tls.recv(1 << 16)
+
+
+@pytest.mark.parametrize("port", ["directory", "enrolment"])
+def test_unfinished_calls_of_many_callers_keep_nobody_out(central: Central, tmp_path: Path, port: str) -> None:
+    good = central.member("Ana")
+    good.register()
+    stop = threading.Event()
+    with contextlib.ExitStack() as stack:
+        for number in range(6):
+            if port == "directory":
+                device = central.member(f"Mallory {number}").device
+                tls = raw_tls(central.server.addresses.directory, device, tmp_path)
+                path = "/barrio.v1.Directory/Heartbeat"
+            else:
+                # Elsewhere the loopback has one address, and all of them are one caller.
+                source = f"127.0.0.{50 + number}" if sys.platform == "linux" else ""
+                tls = raw_tls(central.server.addresses.enrol, None, tmp_path, source)
+                path = "/barrio.v1.Enrolment/Renew"
+            stack.enter_context(tls)
+            thread = threading.Thread(target=unfinished_calls, args=(tls, path, stop))
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(stop.set)
+        time.sleep(1)
+        times = []
+        for _ in range(10):
+            started = time.monotonic()
+            good.beat()
+            assert good.device is not None
+            central.renew(good.device)
+            times.append(time.monotonic() - started)
+        assert max(times) < 1.5, times
 
 
 def test_garbage_silence_and_half_handshakes_do_not_keep_others_out(central: Central, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def renewing(authority: Authority) -> Renewing:
 @pytest.fixture
 def open_port(renewing: Renewing) -> Iterator[Port]:
     port = Port(PortPlan("enrol", LOOPBACK, 2, renewing))
-    port.serve("nothing", Gate(Metrics()).for_all("nothing", {}))
+    port.serve("nothing", Gate(Metrics(), port.workers, 1).for_all("nothing", {}))
     yield port
     port.end_stop()
 
@@ -65,7 +65,7 @@ def test_a_certificate_near_its_end_is_replaced_while_serving(authority: Authori
     renewing = Renewing(authority)
     renewing.renew_at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1)
     port = Port(PortPlan("enrol", LOOPBACK, 2, renewing))
-    port.serve("nothing", Gate(Metrics()).for_all("nothing", {}))
+    port.serve("nothing", Gate(Metrics(), port.workers, 1).for_all("nothing", {}))
     try:
         first = serial(port, tmp_path)
         renewing.renew_at += datetime.timedelta(days=1)

@@ -238,8 +238,8 @@ def refused(status: grpc.StatusCode, *words: str) -> Iterator[None]:
         raise AssertionError("the call was answered")
 
 
-def raw_tls(address: str, device: Device | None, folder: Path) -> ssl.SSLSocket:
-    """A TLS connection that checks nothing and speaks no HTTP/2 yet."""
+def raw_tls(address: str, device: Device | None, folder: Path, source: str = "") -> ssl.SSLSocket:
+    """A TLS connection that checks nothing and speaks no HTTP/2 yet, from the address `source`."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -249,4 +249,4 @@ def raw_tls(address: str, device: Device | None, folder: Path) -> ssl.SSLSocket:
         file.write_bytes(device.certificate + device.key_pem())
         context.load_cert_chain(file)
     host, _, port = address.rpartition(":")
-    return context.wrap_socket(socket.create_connection((host, int(port)), SECONDS))
+    return context.wrap_socket(socket.create_connection((host, int(port)), SECONDS, (source, 0)))

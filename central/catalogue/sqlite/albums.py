@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from central.catalogue.sqlite.describing import Read
+from central.catalogue.sqlite.claims import Read
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.tiers import matching
 from central.catalogue.wanted import Wanted, quoted

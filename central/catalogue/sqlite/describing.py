@@ -1,11 +1,11 @@
 """Contents as a person sees them: the best of the live names, size and kind. Runs in the thread that asks."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from central.catalogue.sqlite.claims import Claim, Claims, Read
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage
 from central.catalogue.wanted import Wanted
@@ -16,12 +16,13 @@ from protos.agreed import KINDS
 # Names read of a content with very many.
 NAMES_READ = 24
 EARLIER_NAMES_READ = 1000
+# Characters of the names of one content in which an earlier place is looked for; beyond, it may be shown twice.
+EARLIER_TEXT = 200_000
 ATTEMPTS = 10
 # Contents read at once.
 TOGETHER = 25
 _NAMES = "SELECT number, kind, modified, path FROM name "
 
-Read = Callable[[], sqlite3.Connection]
 # Number, kind, modified, path.
 Name: TypeAlias = tuple[int, int, int, str]
 # Tier, and place in it.
@@ -36,23 +37,31 @@ _SOME_NAMES = " UNION ALL ".join([_ONE_OF_MANY] * TOGETHER)
 
 @dataclass(frozen=True)
 class Described:
-    """`in_name`: the file's own name has all that was asked for, not only its folders with it."""
+    """`in_name`: the file's own name has all that was asked for, not only its folders with it.
+
+    `claimed_by`: live members that claim the very size that the name goes with; the row tells the most held size.
+    """
 
     row: SearchRow
     in_name: bool
+    claimed_by: int
 
 
 class Describer:
     """For one question."""
 
-    def __init__(self, read: Read, live: LiveCounters, wanted: Wanted) -> None:
+    def __init__(self, read: Read, live: LiveCounters, wanted: Wanted, claims: Claims) -> None:
         self._read = read
         self._live = live
         self._wanted = wanted
+        self._claims = claims
         # Of contents that were read together: id and size; names, and the generation before they were read.
         self._facts: dict[int, tuple[bytes, int]] = {}
         self._names: dict[int, list[Name]] = {}
+        self._rivals: dict[bytes, list[Claim]] = {}
         self._generation = 0
+        # Characters of names read to look for earlier places: what one member publishes can make them very many.
+        self.text_read = 0
 
     def read_ahead(self, contents: list[int]) -> None:
         """Reads what `describe` needs of these and up to `TOGETHER` contents."""
@@ -61,6 +70,7 @@ class Describer:
         padded = numbers + [0] * (TOGETHER - len(numbers))
         self._generation = self._live.generation
         self._facts = {number: (content_id, size) for number, content_id, size in run(_SOME_CONTENTS, padded)}
+        self._rivals = self._claims.rivals({content_id for content_id, _ in self._facts.values()})
         self._names = {number: [] for number in numbers}
         for content, *name in run(_SOME_NAMES, padded).fetchall():
             self._names[content].append((name[0], name[1], name[2], name[3]))
@@ -82,10 +92,15 @@ class Describer:
     def shown_before(self, stage: Stage, content: int, place_of: Callable[[int], Place], here: Place) -> bool:
         """Whether a live matching name of the content is placed in an earlier group, or up to `here` in this one."""
         rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
+        self.text_read += sum(len(row[3]) for row in rows)
+        text_left = EARLIER_TEXT
         for row in rows:
             number, kind, modified, path = row
+            if text_left < 0:
+                break
             if not self._live.name(number) or not self._wanted.passes(path, kind, modified):
                 continue
+            text_left -= len(path)
             words = split_words(path)
             if stage.is_pieces and self._wanted.by_words(words):
                 return True
@@ -100,7 +115,10 @@ class Describer:
         facts = self._facts.get(content)
         if facts is None:
             return None
-        alive = self._live_names(content, names)
+        claim = self._most_held(facts[0]) or Claim(content, facts[1], holders)
+        best = self._live.best_name(content)
+        alive = self._live_names(content, [*names, best] if best else names)
+        names = [row[0] for row in alive if row[0] in names or (row[0] == best and self.matches(stage, row))]
         # Renamed since the window was read: whatever it is called now.
         matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
         if not matching:
@@ -109,20 +127,29 @@ class Describer:
             ((self._in_file_name(stage, row[3]), self._live.name(row[0]), -row[0]), row) for row in matching
         )
         name = _file_name(path)
-        others = dict.fromkeys(other for row in alive if (other := _file_name(row[3])) != name)
+        others = dict.fromkeys(other for row in self._most_held_first(alive) if (other := _file_name(row[3])) != name)
         return Described(
             SearchRow(
                 content_id=facts[0],
                 name=name,
                 path=path[: -len(name) - 1],
-                size=facts[1],
+                size=claim.size,
                 kind=KINDS[kind],
-                holders=holders,
+                holders=max(holders, claim.holders),
                 names=tuple(islice(others, MAX_OTHER_NAMES)),
                 modified=modified,
             ),
             in_name,
+            holders,
         )
+
+    def _most_held_first(self, names: list[Name]) -> list[Name]:
+        return sorted(names, key=lambda row: -self._live.name(row[0]))
+
+    def _most_held(self, content_id: bytes) -> Claim | None:
+        """Of several sizes that are claimed and fit the question; None: there are not several."""
+        claims = self._rivals.get(content_id, [])
+        return next((claim for claim in claims if self._wanted.fits(claim.size)), None)
 
     def _live_names(self, content: int, names: list[int]) -> list[Name]:
         """Live names of a content, not all of very many; those that were found are among them."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 # Entries of a part before it is cut in two.
 LARGEST = 1024
-_BYTES = 16
+ENTRY_BYTES = 16
 
 
 class Part:
@@ -59,7 +59,7 @@ class Part:
 
 def unpack(data: bytes) -> "tuple[array[int], array[int], array[int]]":
     """Keys, names, contents."""
-    count = len(data) // _BYTES
+    count = len(data) // ENTRY_BYTES
     keys, names, contents = array("Q"), array("I"), array("I")
     keys.frombytes(data[: 8 * count])
     names.frombytes(data[8 * count : 12 * count])

@@ -12,7 +12,8 @@ from itertools import islice
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
 from central.catalogue.sqlite.albums import Albums
-from central.catalogue.sqlite.describing import TOGETHER, Described, Describer, Read
+from central.catalogue.sqlite.claims import Claims, Read
+from central.catalogue.sqlite.describing import TOGETHER, Described, Describer
 from central.catalogue.sqlite.live import LiveCounters
 from central.catalogue.sqlite.stages import Stage, Stages
 from central.catalogue.sqlite.tier_keeping import TierKeeper
@@ -30,6 +31,10 @@ ROW_COST = 20
 STAGE_COST = 300
 # Characters of names and paths in a page; with the rest it stays under 1 MiB.
 PAGE_TEXT = 200_000
+# Characters of names read to find out what was shown before; beyond this the page ends early too.
+READ_TEXT = 1_000_000
+# Live names that make a window when each name must be read, which may be long.
+READ_WINDOW = 400
 ATTEMPTS = 10
 # A page that has so many rows leaves looser matches to the next one.
 ENOUGH_ROWS = 10
@@ -67,12 +72,19 @@ class Searcher:
     """Answers search questions from the indexes and the live counters."""
 
     def __init__(
-        self, read: Read, live: LiveCounters, tiers: TierKeeper, vocabulary: Vocabulary, window: int = WINDOW
+        self,
+        read: Read,
+        live: LiveCounters,
+        tiers: TierKeeper,
+        vocabulary: Vocabulary,
+        claims: Claims,
+        window: int = WINDOW,
     ) -> None:
         self._read = read
         self._live = live
         self._tiers = tiers
         self._vocabulary = vocabulary
+        self._claims = claims
         self._window = window
 
     def search(self, question: SearchQuestion) -> SearchPage:
@@ -98,7 +110,7 @@ class _Looking:
         self._question = question
         self._tiers = tiers
         self._stages = Stages(wanted, searcher._vocabulary)
-        self._describer = Describer(self._read, self._live, wanted)
+        self._describer = Describer(self._read, self._live, wanted, searcher._claims)
         self._spent = 0.0
         self._late = False
 
@@ -126,17 +138,24 @@ class _Looking:
             for number, candidate in enumerate(window.candidates):
                 if number % TOGETHER == 0:
                     self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
+                if self._describer.text_read > READ_TEXT:
+                    return _page(shown, place.write(self._question))
                 described = self._describe(stage, window, place, candidate)
+                if described is None:
+                    place = _past(place, window, candidate)
+                    continue
                 # A member that lies about a size makes a second content of the same id: the most held one stands.
-                if described is None or described.row.content_id in shown:
+                other = shown.get(described.row.content_id)
+                if other is not None:
+                    if described.claimed_by > other[0].claimed_by:
+                        shown[described.row.content_id] = described, stage.is_pieces
+                    place = _past(place, window, candidate)
                     continue
                 if len(shown) >= self._question.limit or text_left <= 0:
                     return _page(shown, place.write(self._question))
                 shown[described.row.content_id] = described, stage.is_pieces
                 text_left -= _text_length(described.row)
-                place = replace(
-                    place, start=window.start, end=window.end, holders=candidate.holders, content=candidate.content
-                )
+                place = _past(place, window, candidate)
             place = replace(place, start=window.end, end=UNDECIDED, holders=0, content=0)
             if window.end == LAST:
                 stage = self._after(stage)
@@ -181,15 +200,17 @@ class _Looking:
         every: list[int] = []
         every_place: list[int] = []
         live_names = 0
-        most = min(_FIRST_CHUNK, 2 * self._size)
-        for places, end in self._steps(stage, place, most):
+        reads = self._wanted.read_names or stage.verified
+        size = min(self._size, READ_WINDOW) if reads else self._size
+        most = min(_FIRST_CHUNK, 2 * size)
+        for places, end in self._steps(stage, place, most, most if reads else _CHUNK):
             names = places if stage.tier == REST else [self._tiers.name_at(stage.tier, at) for at in places]
             every += names
             every_place += places
             live_names += self._collect(stage, place.floor, names, found)
             if end == LAST or place.end != UNDECIDED:
                 continue
-            if self._late or live_names >= self._size or len(every) >= SCAN_LIMIT:
+            if self._late or live_names >= size or len(every) >= SCAN_LIMIT:
                 # Names of one content are side by side in a tier: its window ends before the last content.
                 if stage.tier == REST or (self._late and not found):
                     return end, every, found
@@ -198,8 +219,11 @@ class _Looking:
                     return every_place[every.index(last.names[0])] - 1, every, found
         return LAST if place.end == UNDECIDED else place.end, every, found
 
-    def _steps(self, stage: Stage, place: Cursor, most: int) -> Iterator[tuple[list[int], int]]:
-        """Places where the stage finds something, step by step, and where each step ended."""
+    def _steps(self, stage: Stage, place: Cursor, most: int, chunk: int) -> Iterator[tuple[list[int], int]]:
+        """Places where the stage finds something, step by step, and where each step ended.
+
+        At most `most` in the first step, and `chunk` in each later one.
+        """
         upto = LAST if place.end == UNDECIDED else place.end
         highest = min(upto, self._highest(stage))
         width = STEP_PLACES
@@ -218,7 +242,7 @@ class _Looking:
                 width *= _FASTER
             elif took > _SLOW_SECONDS:
                 width = max(STEP_PLACES // _FASTER, width // _FASTER)
-            most = max(1, min(_CHUNK, SCAN_LIMIT))
+            most = max(1, min(chunk, SCAN_LIMIT))
 
     def _highest(self, stage: Stage) -> int:
         """No place above it has a live name."""
@@ -288,6 +312,11 @@ def _chunks(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
     remaining = iter(candidates)
     while chunk := list(islice(remaining, _MARKS)):
         yield chunk
+
+
+def _past(place: Cursor, window: _Window, candidate: Candidate) -> Cursor:
+    """Where to go on after the candidate."""
+    return replace(place, start=window.start, end=window.end, holders=candidate.holders, content=candidate.content)
 
 
 def _order(candidate: Candidate) -> tuple[int, int]:

@@ -6,10 +6,12 @@ Any thread may call it. One member's batches and its first arrival go one after 
 import random
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from central.catalogue.sqlite.claims import Claim, Claims
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.comparing import compare
 from central.catalogue.sqlite.courtesy import Courtesy
@@ -19,7 +21,7 @@ from central.catalogue.sqlite.searching import WINDOW, Searcher
 from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
-from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, id_key
+from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, left_to_clean
 from central.catalogue.words import split_words
 from central.database import Database
 from central.domain import (
@@ -28,12 +30,13 @@ from central.domain import (
     Comparison,
     Found,
     PublishResult,
+    Quota,
     Range,
     SearchPage,
     SearchQuestion,
     Totals,
 )
-from central.errors import OverloadedError
+from central.errors import OverloadedError, QuotaError
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -56,16 +59,19 @@ class SqliteCatalogue:
         cleaning_patience: int = PATIENCE_SECONDS,
         popular: int = POPULAR,
         known: int = KNOWN,
+        quota: Quota | None = None,
     ) -> None:
         """`popular` and `known`: live holders that make a content hot or warm."""
         self._database = database
+        self._quota = quota or Quota()
         self._secret = secret_of(database)
         finish_upgrade(database, self._secret)
         refresh_index(database)
         self._live = LiveCounters(popular)
         self._vocabulary = Vocabulary.load(database.read())
         self._tiers = TierKeeper(database, self._live, known)
-        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, window)
+        self._claims = Claims(database.read, self._live, self._secret)
+        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, self._claims, window)
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
@@ -91,11 +97,13 @@ class SqliteCatalogue:
                 writer = BatchWriter(connection, member, batch.anew, self._secret, give_way)
                 writer.apply(batch.changes, batch.removed)
                 delta = writer.delta()
+                entries, text_bytes = self._within_quota(connection, member, batch, writer)
                 connection.execute(
-                    "INSERT INTO publication (member, index_id, sequence, entries, mark) VALUES (?1, ?2, ?3, ?4, ?6)"
-                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, mark = ?6,"
-                    " entries = ?4 + CASE WHEN ?5 THEN 0 ELSE entries END",
-                    (member, batch.index_id, batch.last, writer.entries, batch.anew, batch.mark),
+                    "INSERT INTO publication (member, index_id, sequence, entries, mark, text_bytes)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, entries = ?4, mark = ?5,"
+                    " text_bytes = ?6",
+                    (member, batch.index_id, batch.last, entries, batch.mark, text_bytes),
                 )
             if writer.gave_up:
                 self._reclaiming.add(member)
@@ -105,6 +113,26 @@ class SqliteCatalogue:
                 self._vocabulary.add(split_words(path))
             self._live.apply(member, delta)
         return PublishResult(batch.last, resync=False, mark=batch.mark)
+
+    def _within_quota(
+        self, connection: sqlite3.Connection, member: int, batch: Batch, writer: BatchWriter
+    ) -> tuple[int, int]:
+        """Entries and bytes of paths after the batch. Raises QuotaError when it makes one of them too many."""
+        most = self._quota
+        row = connection.execute("SELECT entries, text_bytes FROM publication WHERE member = ?", (member,)).fetchone()
+        entries, text_bytes = (0, 0) if row is None or batch.anew else row
+        entries, text_bytes = entries + writer.entries, max(0, text_bytes + writer.text_bytes)
+        if entries > most.entries and writer.entries > 0:
+            raise QuotaError(f"one member may publish {most.entries:,} files here; share fewer, or ask who runs it")
+        if text_bytes > most.text_bytes and writer.text_bytes > 0:
+            raise QuotaError(
+                f"the names that one member publishes may have {most.text_bytes:,} bytes here;"
+                " share fewer files, or ask who runs it"
+            )
+        # Beginning anew leaves the old entries to the cleaner, and must not be a way around.
+        if batch.anew and writer.entries + left_to_clean(connection, member) > 2 * most.entries:
+            raise OverloadedError("what you published before is still being removed; try again after the retry delay")
+        return entries, text_bytes
 
     def compare(self, member: int, span: Range) -> Comparison:
         # Alone with the member's entries: a batch between two reads would tear them.
@@ -150,35 +178,40 @@ class SqliteCatalogue:
         return [self._locate(content_id, most) for content_id in content_ids]
 
     def _locate(self, content_id: bytes, most: int) -> Found:
-        """Of several sizes that members claim for one id, the most held one stands."""
-        key = id_key(self._secret, content_id)
-        rows = self._database.read().execute(
-            "SELECT c.number, c.size FROM content_key k JOIN content c ON c.number = k.content"
-            " WHERE k.key BETWEEN ? AND ? AND c.content_id = ?",
-            (key, key | 0x7FFF, content_id),
-        )
-        held = [(self._live.content(number), number, size) for number, size in rows.fetchall()]
-        holders, number, size = max(held, default=(0, 0, 0))
-        if holders == 0:
+        """Holders of all sizes that members claim for the id; the size and the name are those of the most held one."""
+        claims = self._claims.of(content_id)
+        if not claims:
             return Found(content_id, 0, "", ())
         drawn: list[int] = []
         # Read again when a file was renamed meanwhile: its old name is gone then, and its new one was not read.
         for _ in range(ATTEMPTS):
-            drawn = list(islice(self._holders(number), min(most, holders)))
+            drawn = self._draw(claims, most)
             if drawn:
                 break
         self._rng.shuffle(drawn)
-        return Found(content_id, size if drawn else 0, self._best_name(number), tuple(drawn))
+        return Found(content_id, claims[0].size if drawn else 0, self._best_name(claims[0].content), tuple(drawn))
+
+    def _draw(self, claims: list[Claim], most: int) -> list[int]:
+        """Up to `most` different holders, by turns from each claim, so that many liars leave room for the honest."""
+        sources = deque(islice(self._holders(claim.content), claim.holders) for claim in claims[:most])
+        drawn: dict[int, None] = {}
+        while sources and len(drawn) < most:
+            source = sources.popleft()
+            for member in source:
+                if member not in drawn:
+                    drawn[member] = None
+                    sources.append(source)
+                    break
+        return list(drawn)
 
     def _holders(self, content: int) -> Iterator[int]:
         """Each live holder once, in an order that favours nobody; a popular content is not read whole."""
-        run = self._database.read().execute
-        names = run("SELECT number FROM name WHERE content = ? LIMIT ?", (content, HELD_NAMES_READ)).fetchall()
+        names = self._names_of(content)
         # The more live members a name has, the more likely it comes early.
         # Names that seem dead come last: a renamed file's new name is one for a moment.
         drawn = sorted(
             (-(self._rng.random() ** (1 / holders)) if (holders := self._live.name(name)) else 0.0, name)
-            for (name,) in names
+            for name in names
         )
         seen: set[int] = set()
         for _, name in drawn:
@@ -186,6 +219,17 @@ class SqliteCatalogue:
                 if member not in seen and self._live.is_live(member) and self._really_has(member, name):
                     seen.add(member)
                     yield member
+
+    def _names_of(self, content: int) -> set[int]:
+        """Of very many, the one that is best known, and those all around from a random place."""
+        run = self._database.read().execute
+        select = "SELECT number FROM name WHERE content = ? AND path_key"
+        middle = self._rng.randint(-(1 << 31), (1 << 31) - 1)
+        rows = run(f"{select} >= ? LIMIT ?", (content, middle, HELD_NAMES_READ)).fetchall()
+        rows += run(f"{select} < ? LIMIT ?", (content, middle, HELD_NAMES_READ - len(rows))).fetchall()
+        names = {name for (name,) in rows}
+        best = self._live.best_name(content)
+        return names | {best} if best and len(names) == HELD_NAMES_READ else names
 
     def _members_of(self, name: int) -> Iterator[int]:
         """Members that have the name, live or not, all around from a random one."""
@@ -208,8 +252,11 @@ class SqliteCatalogue:
         return member not in self._reclaiming or not Parts(self._database.read(), member).without((name,))
 
     def _best_name(self, content: int) -> str:
+        """The one that most live members have, as far as is known; never one of many names of a single member."""
         rows = self._database.read().execute(
-            "SELECT number, path FROM name WHERE content = ? LIMIT ?", (content, NAMES_READ)
+            "SELECT number, path FROM name WHERE number = ? AND content = ?"
+            " UNION SELECT * FROM (SELECT number, path FROM name WHERE content = ? LIMIT ?)",
+            (self._live.best_name(content), content, content, NAMES_READ),
         )
         best = max(((self._live.name(number), -number, path) for number, path in rows.fetchall()), default=None)
         return best[2].rpartition("/")[2] if best else ""

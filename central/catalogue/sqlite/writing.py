@@ -11,9 +11,10 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
-from central.catalogue.sqlite.parts import Parts
+from central.catalogue.sqlite.parts import ENTRY_BYTES, Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
+from central.errors import BadInputError
 from protos.agreed import KINDS, entry_key, kind_of, path_digest
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
@@ -36,6 +37,11 @@ def id_key(secret: bytes, content_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content_id, digest_size=6, key=secret).digest()) << 15
 
 
+def last_key(first: int) -> int:
+    """The last key of all sizes of an id, whose first one `id_key` gives."""
+    return first | 0x7FFF
+
+
 def name_key(digest: bytes) -> int:
     return int.from_bytes(digest[:4], signed=True)
 
@@ -47,6 +53,12 @@ def give_up_parts(connection: sqlite3.Connection, member: int) -> bool:
     ).rowcount
     connection.execute("DELETE FROM part WHERE member = ?", (member,))
     return moved > 0
+
+
+def left_to_clean(connection: sqlite3.Connection, member: int) -> int:
+    """Entries that the member gave up and that are not yet removed."""
+    row = connection.execute("SELECT sum(length(data)) FROM gone WHERE member = ?", (member,)).fetchone()
+    return (row[0] or 0) // ENTRY_BYTES
 
 
 def chunks(items: Iterable[int], size: int = _CHUNK) -> Iterator[list[int]]:
@@ -75,10 +87,16 @@ class BatchWriter:
         self._content_of: dict[int, int] = {}
         self._had: set[int] = set()
         self._touched: set[int] = set()
+        # Contents with the same id and other sizes, where there are such.
+        self._rivals: list[set[int]] = []
         self.texts: list[str] = []
+        self._put_bytes: dict[int, int] = {}
+        # What the batch adds to the member's entries, and to the bytes of their paths.
         self.entries = 0
+        self.text_bytes = 0
 
     def apply(self, changes: tuple[Change, ...], keys_removed: Sequence[int] = ()) -> None:
+        """Raises BadInputError when the member would then claim two sizes of one content."""
         last = {change.path: change.file for change in changes}
         digests = {path: path_digest(path) for path in last}
         contents = self._contents([file for file in last.values() if file is not None])
@@ -107,7 +125,9 @@ class BatchWriter:
                 new_names.append((name, content, name_key(digests[path]), kind, file.modified, path))
                 indexed.append((name, indexed_text(path, kind, file.size)))
                 self.texts.append(path)
+            self._put_bytes[name] = len(path.encode())
             self._put(key, name, content)
+        self._check_sizes()
         many = self._many
         many("INSERT INTO name (number, content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?, ?)", new_names)
         many("INSERT INTO name_words (rowid, words) VALUES (?, ?)", indexed)
@@ -182,7 +202,22 @@ class BatchWriter:
                 "INSERT INTO content_key (key, content) VALUES (?, ?)",
                 sorted((keys[content], found[content]) for content in missing),
             )
+        self._rivals = self._rivals_among({content_id for content_id, _ in keys})
         return found
+
+    def _rivals_among(self, content_ids: set[bytes]) -> list[set[int]]:
+        rivals = []
+        for key in sorted(id_key(self._secret, content_id) for content_id in content_ids):
+            rows = self._run("SELECT content FROM content_key WHERE key BETWEEN ? AND ?", (key, last_key(key)))
+            if len(contents := {row[0] for row in rows.fetchall()}) > 1:
+                rivals.append(contents)
+        return rivals
+
+    def _check_sizes(self) -> None:
+        """An id stands for bytes, so one size is a lie; a member has no way to bury the true one under many."""
+        held = self._parts.held(set().union(*self._rivals)) if self._rivals else set()
+        if any(len(contents & held) > 1 for contents in self._rivals):
+            raise BadInputError("a content has one size; publish it with that size only")
 
     def _next_number(self, table: str) -> int:
         """Numbers are never used twice: AUTOINCREMENT remembers the highest that there ever was."""
@@ -204,12 +239,23 @@ class BatchWriter:
         self._parts.save()
         many = self._many
         lost = sorted(name for name, step in self._steps.items() if step < 0)
+        gained = [name for name, step in self._steps.items() if step > 0]
+        self.text_bytes = sum(self._put_bytes[name] for name in gained) - self._bytes_of(lost)
         many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
         many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])
         many(
             "INSERT OR IGNORE INTO holder (name, member) VALUES (?, ?)",
-            [(name, self._member) for name in sorted(self._steps) if self._steps[name] > 0],
+            [(name, self._member) for name in sorted(gained)],
         )
+
+    def _bytes_of(self, names: list[int]) -> int:
+        """Of the paths of names that are in the database."""
+        total = 0
+        for chunk in chunks(names):
+            marks = ",".join("?" * len(chunk))
+            rows = self._run(f"SELECT sum(length(CAST(path AS BLOB))) FROM name WHERE number IN ({marks})", chunk)
+            total += rows.fetchone()[0] or 0
+        return total
 
     def delta(self) -> Delta:
         has = self._parts.held(self._touched)

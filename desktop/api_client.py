@@ -67,7 +67,7 @@ class ApiClient:
         return await self._call("GET", "/v1/transfers", lambda data: tuple(map(transfer_from, data["transfers"])))
 
     async def download(self, content_id: str, name: str, output: str | None = None) -> Transfer:
-        body = {"content_id": content_id, "name": name, **({"output": output} if output else {})}
+        body = {"content_id": content_id, **({"name": name} if name else {}), **({"output": output} if output else {})}
         return await self._call("POST", "/v1/transfers", transfer_from, json=body)
 
     async def set_transfer_state(self, transfer_id: str, state: str) -> Transfer:

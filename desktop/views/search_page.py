@@ -186,7 +186,9 @@ class SearchPage(QWidget):
         found = words("search.results-more" if self._cursor else "search.results", count=count)
         self._show_line(f"{found} · {via}", "shield" if answer.via == "neighbour" else "info")
         if not count:
-            self._nothing.say(words("search.nothing.title"), words("search.nothing.text"))
+            filtered = bool(question.kind or question.size)
+            text = words("search.nothing.filtered" if filtered else "search.nothing.text")
+            self._nothing.say(words("search.nothing.title"), text)
         self.stack.setCurrentWidget(self.table if count else self._nothing)
 
     def _refused(self, question: Question, cursor: str, error: ApiError) -> None:

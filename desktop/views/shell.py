@@ -1,5 +1,6 @@
 """The window of a member: sidebar, pages, status line, and short messages above them. Qt's thread only."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -46,7 +47,10 @@ class Shell(QWidget):
             self.stack.addWidget(widget)
         self.notices = Notices(context)
         self._offline = Banner(context, "danger")
-        self.toast = Toast(context, self)
+        self._content = QWidget()
+        self.toast = Toast(context, self._content)
+        self._states = {t.id: t.state for t in session.transfers}
+        self._finished = 0
         self._lay_out()
         self._connect()
         for number, page in enumerate(PAGES, 1):
@@ -64,6 +68,11 @@ class Shell(QWidget):
             self.settings.area.setFocus()
         else:
             (self.transfers if page == "transfers" else self.library).table.setFocus()
+
+    def fetch(self, content_id: str, name: str) -> None:
+        """Downloads what a link means."""
+        work = self._session.client.download(content_id, name)
+        self._session.do(work, done=lambda transfer: self._started(plain(transfer.name)))
 
     def say(self, text: str) -> None:
         self.toast.say(text)
@@ -85,36 +94,55 @@ class Shell(QWidget):
         main = column(above, spacing=0)
         main.addWidget(self.stack, 1)
         upper = row(self.sidebar, spacing=0)
-        upper.addLayout(main, 1)
+        self._content.setLayout(main)
+        upper.addWidget(self._content, 1)
         layout = column(spacing=0)
         layout.addLayout(upper, 1)
         layout.addWidget(self.status_bar)
         self.setLayout(layout)
 
     def _connect(self) -> None:
-        session, toast, words = self._session, self.toast, self._context.words
+        session = self._session
         self.notices.changed.connect(self._show_above)
         self.sidebar.chosen.connect(self.go)
         self.sidebar.invite_wanted.connect(self.invite_wanted)
         self.settings.invite_wanted.connect(self.invite_wanted)
         for says in (self.search.say, self.transfers.say, self.library.say):
             says.connect(self.say)
-        self.search.started.connect(
-            lambda name: toast.say(
-                words("search.started", name=name), words("action.show"), lambda: self.go("transfers")
-            )
-        )
+        self.search.started.connect(self._started)
         self.search.show_transfers.connect(lambda: self.go("transfers"))
         self.search.open_wanted.connect(self._open)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
+        session.transfers_changed.connect(self._transfers_changed)
         session.failed.connect(self._failed)
         session.reachable_changed.connect(self._reachable_changed)
         session.status_changed.connect(self._status_changed)
         if session.status is not None:
             self._status_changed(session.status)
 
+    def _started(self, name: str) -> None:
+        words = self._context.words
+        self.toast.say(words("search.started", name=name), words("action.show"), lambda: self.go("transfers"))
+
     def _open(self, transfer: Transfer) -> None:
         self.transfers.do("open", transfer)
+
+    def _transfers_changed(self, transfers: tuple[Transfer, ...]) -> None:
+        """Says what has just been finished: one by its name, several while the toast is there as a number."""
+        finished = [t for t in transfers if t.state == "done" and self._states.get(t.id) != "done"]
+        self._states = {t.id: t.state for t in transfers}
+        if not finished:
+            return
+        self._finished = len(finished) + (self._finished if self.toast.isVisible() else 0)
+        words = self._context.words
+        if self._finished == 1:
+            name = plain(finished[0].name)
+            self.toast.say(
+                words("transfer.finished", name=name), words("action.open"), partial(self._open, finished[0])
+            )
+        else:
+            said = words("transfer.finished-several", count=self._finished)
+            self.toast.say(said, words("action.show"), lambda: self.go("transfers"))
 
     def _failed(self, error: ApiError) -> None:
         title, detail = self._context.words.problem(error.code, error.title, error.detail)

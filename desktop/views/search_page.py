@@ -221,11 +221,7 @@ class SearchPage(QWidget):
         self.download_button.setVisible(self.model.rowCount() > 0)
 
     def _to_download(self) -> list[Row]:
-        return [result for result in self.table.selected() if not self._is_fetched(result)]
-
-    def _is_fetched(self, result: Row) -> bool:
-        transfer = self.model.transfer_for(result)
-        return self.model.has(result) or (transfer is not None and transfer.state != "failed")
+        return [result for result in self.table.selected() if not self.model.is_fetched(result)]
 
     def _download_selected(self) -> None:
         for result in self._to_download():

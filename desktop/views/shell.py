@@ -12,6 +12,7 @@ from desktop.context import Context
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.views.library_page import LibraryPage
+from desktop.views.neighbourhood_page import NeighbourhoodPage
 from desktop.views.search_page import SearchPage
 from desktop.views.settings_page import SettingsPage
 from desktop.views.transfers_page import TransfersPage
@@ -31,11 +32,13 @@ class Shell(QWidget):
         self.setObjectName("page")
         self._context, self._session = context, session
         self.search = SearchPage(context, session)
+        self.neighbourhood = NeighbourhoodPage(context, session)
         self.transfers = TransfersPage(context, session)
         self.library = LibraryPage(context, session)
         self.settings = SettingsPage(context, session, hosting)
         self._pages: dict[str, QWidget] = {
             "search": self.search,
+            "neighbourhood": self.neighbourhood,
             "transfers": self.transfers,
             "library": self.library,
             "settings": self.settings,
@@ -63,6 +66,8 @@ class Shell(QWidget):
         self.sidebar.show_page(page)
         if page == "search":
             self.search.focus_field()
+        elif page == "neighbourhood":
+            self.neighbourhood.focus()
         elif page == "settings":
             self.settings.load()
             self.settings.area.setFocus()
@@ -107,11 +112,12 @@ class Shell(QWidget):
         self.sidebar.chosen.connect(self.go)
         self.sidebar.invite_wanted.connect(self.invite_wanted)
         self.settings.invite_wanted.connect(self.invite_wanted)
-        for says in (self.search.say, self.transfers.say, self.library.say):
+        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.library.say):
             says.connect(self.say)
-        self.search.started.connect(self._started)
-        self.search.show_transfers.connect(lambda: self.go("transfers"))
-        self.search.open_wanted.connect(self._open)
+        for page in (self.search, self.neighbourhood):
+            page.started.connect(self._started)
+            page.show_transfers.connect(lambda: self.go("transfers"))
+            page.open_wanted.connect(self._open)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
         session.transfers_changed.connect(self._transfers_changed)
         session.failed.connect(self._failed)

@@ -85,13 +85,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Album:
+    """A folder whose name has what was asked for; `path`: share and folders."""
+
+    path: str
+    files: int
+    bytes: int
+    holders: int
+
+
+@dataclass(frozen=True)
 class Answer:
-    """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name."""
+    """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name. `albums`: of the first
+    page only."""
 
     rows: tuple[Row, ...]
     next_cursor: str | None
     via: str
     via_name: str
+    albums: tuple[Album, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -252,7 +264,8 @@ def row_from(data: dict[str, Any]) -> Row:
 def answer_from(data: dict[str, Any]) -> Answer:
     via = data["via"]
     rows = tuple(row_from(row) for row in data["rows"])
-    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "")
+    albums = tuple(Album(a["path"], a["files"], a["bytes"], a["holders"]) for a in data.get("albums") or ())
+    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "", albums)
 
 
 def share_from(data: dict[str, Any]) -> Share:

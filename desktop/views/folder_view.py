@@ -96,14 +96,21 @@ class FolderView(QWidget):
 
     def visit(self, place: Place) -> None:
         """Shows a folder; what is on its way for another one is dropped."""
-        self.place = place
-        self.way.show_way([member_name(place.member), *place.path])
-        self.model.replace(())
-        self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        self.line.setText("")
+        self._clear(place, [member_name(place.member), *place.path])
         self.stack.setCurrentWidget(self.waiting)
-        self._selection_changed()
         self.ask()
+
+    def seek(self, path: Sequence[str]) -> None:
+        """Waits for somebody to be found who shares that."""
+        self._clear(None, path)
+        self.stack.setCurrentWidget(self.waiting)
+
+    def miss(self, path: Sequence[str]) -> None:
+        """Nobody was found."""
+        words = self._context.words
+        self._clear(None, path)
+        self.nothing.say(words("people.folder-gone.title"), words("people.folder-gone.text"))
+        self.stack.setCurrentWidget(self.nothing)
 
     def ask(self) -> None:
         if self.place is not None:
@@ -131,6 +138,14 @@ class FolderView(QWidget):
     def download(self, places: Sequence[Place], output: str | None = None) -> None:
         """Files and folders, one after the other."""
         self._session.do(self._fetch(places, output), done=self._fetched)
+
+    def _clear(self, place: Place | None, way: Sequence[str]) -> None:
+        self.place, self._after, self._loading = place, None, False
+        self.way.show_way(way)
+        self.model.replace(())
+        self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.line.setText("")
+        self._selection_changed()
 
     async def _fetch(self, places: Sequence[Place], output: str | None) -> list[Transfer]:
         made: list[Transfer] = []

@@ -7,7 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from desktop.api import ApiError, Status, Transfer
+from desktop.api import Album, ApiError, Status, Transfer
 from desktop.context import Context
 from desktop.plain import plain
 from desktop.session import Session
@@ -118,6 +118,7 @@ class Shell(QWidget):
             page.started.connect(self._started)
             page.show_transfers.connect(lambda: self.go("transfers"))
             page.open_wanted.connect(self._open)
+        self.search.album_wanted.connect(self._visit_album)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
         session.transfers_changed.connect(self._transfers_changed)
         session.failed.connect(self._failed)
@@ -129,6 +130,10 @@ class Shell(QWidget):
     def _started(self, name: str) -> None:
         words = self._context.words
         self.toast.say(words("search.started", name=name), words("action.show"), lambda: self.go("transfers"))
+
+    def _visit_album(self, album: Album) -> None:
+        self.go("neighbourhood")
+        self.neighbourhood.look_for(tuple(album.path.split("/")))
 
     def _open(self, transfer: Transfer) -> None:
         self.transfers.do("open", transfer)

@@ -144,6 +144,28 @@ def test_a_long_folder_comes_as_one_scrolls(barrio: Barrio, bruno: HeadlessPeer,
     drive(Options(member), scenario)
 
 
+def test_a_folder_found_by_a_search_opens(barrio: Barrio, bruno: HeadlessPeer, member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        shell.search.search_for("cards")
+        await until(lambda: shell.search.albums.cards, "the folder among the results")
+        (card,) = shell.search.albums.cards
+        assert card.accessibleName().startswith("Cards, ") and "held by 1" in card.accessibleName()
+        card.click()
+        page = shell.neighbourhood
+        assert shell.stack.currentWidget() is page
+        await until(lambda: len(names(page)) == 200, "Bruno's folder")
+        assert page.folder.place is not None and page.folder.place.member.name == "Bruno <b>"
+        assert [m.name for m in page.members.table.selected()] in (["Bruno <b>"], [])
+        page.look_for(("Bruno's things", "no such"))
+        await until(lambda: page.folder.stack.currentWidget() is page.folder.nothing, "that nobody shows it")
+        shell.go("search")
+        shell.search.search_for("x")
+        assert shell.search.albums.isHidden()
+
+    drive(Options(member), scenario)
+
+
 def test_who_has_gone_and_what_is_not_shared(barrio: Barrio, bruno: HeadlessPeer, member: Path, drive: Drive) -> None:
     async def scenario(desktop: Desktop) -> None:
         shell = await shell_of(desktop)

@@ -1,1 +1,3 @@
 """The window. Speaks only the local API of a peer."""
+
+__version__ = "0.1.0"

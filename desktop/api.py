@@ -85,13 +85,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Album:
+    """A folder whose name has what was asked for; `path`: share and folders."""
+
+    path: str
+    files: int
+    bytes: int
+    holders: int
+
+
+@dataclass(frozen=True)
 class Answer:
-    """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name."""
+    """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name. `albums`: of the first
+    page only."""
 
     rows: tuple[Row, ...]
     next_cursor: str | None
     via: str
     via_name: str
+    albums: tuple[Album, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,43 @@ class Transfer:
         if self.state == "done":
             return 1.0
         return self.bytes_done / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who is here now; `me`: this device."""
+
+    peer_id: str
+    name: str
+    me: bool
+
+
+@dataclass(frozen=True)
+class Members:
+    members: tuple[Member, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder or a file of what somebody shares; `files` and `size` of a folder are all below it."""
+
+    name: str
+    is_folder: bool
+    size: int
+    files: int = 1
+    kind: str = "other"
+    content_id: str = ""
+    have: bool = False
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of one folder."""
+
+    entries: tuple[Entry, ...]
+    next_after: str | None
 
 
 @dataclass(frozen=True)
@@ -215,7 +264,8 @@ def row_from(data: dict[str, Any]) -> Row:
 def answer_from(data: dict[str, Any]) -> Answer:
     via = data["via"]
     rows = tuple(row_from(row) for row in data["rows"])
-    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "")
+    albums = tuple(Album(a["path"], a["files"], a["bytes"], a["holders"]) for a in data.get("albums") or ())
+    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "", albums)
 
 
 def share_from(data: dict[str, Any]) -> Share:
@@ -267,6 +317,31 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
             for s in data.get("sources") or ()
         ),
     )
+
+
+def members_from(data: dict[str, Any]) -> Members:
+    members = (Member(m["peer_id"], m.get("name") or "", bool(m.get("me"))) for m in data["members"])
+    return Members(tuple(members), data.get("next_cursor"))
+
+
+def shared_folder_from(data: dict[str, Any]) -> Entry:
+    return Entry(data["name"], True, data["bytes"], data["files"])
+
+
+def listing_from(data: dict[str, Any]) -> Listing:
+    files = (
+        Entry(
+            name=f["name"],
+            is_folder=False,
+            size=f["size"],
+            kind=f.get("kind") or "other",
+            content_id=f["content_id"],
+            have=bool(f.get("have")),
+            modified=_time(f.get("modified")),
+        )
+        for f in data["files"]
+    )
+    return Listing((*map(shared_folder_from, data["folders"]), *files), data.get("next_after"))
 
 
 def setting_from(data: dict[str, Any]) -> Setting:

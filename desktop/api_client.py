@@ -1,25 +1,32 @@
 """The window's only way to its peer: the local API over HTTP. Runs in the window's event loop; never blocks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from desktop.api import (
     Answer,
     ApiError,
+    Listing,
+    Members,
     Setting,
     Share,
     Status,
     Transfer,
     answer_from,
+    listing_from,
+    members_from,
     setting_from,
     share_from,
+    shared_folder_from,
     status_from,
     transfer_from,
 )
 
 PAGE = 100
+TREE_PAGE = 200
 T = TypeVar("T")
 
 
@@ -64,10 +71,10 @@ class ApiClient:
         await self._call("POST", "/v1/rescan", _nothing, json={"name": name} if name else {})
 
     async def transfers(self) -> tuple[Transfer, ...]:
-        return await self._call("GET", "/v1/transfers", lambda data: tuple(map(transfer_from, data["transfers"])))
+        return await self._call("GET", "/v1/transfers", _transfers)
 
     async def download(self, content_id: str, name: str, output: str | None = None) -> Transfer:
-        body = {"content_id": content_id, "name": name, **({"output": output} if output else {})}
+        body = {"content_id": content_id, **({"name": name} if name else {}), **({"output": output} if output else {})}
         return await self._call("POST", "/v1/transfers", transfer_from, json=body)
 
     async def set_transfer_state(self, transfer_id: str, state: str) -> Transfer:
@@ -75,6 +82,26 @@ class ApiClient:
 
     async def remove_transfer(self, transfer_id: str) -> None:
         await self._call("DELETE", f"/v1/transfers/{transfer_id}", _nothing)
+
+    async def members(self, text: str = "", cursor: str = "") -> Members:
+        params = {k: v for k, v in {"q": text, "cursor": cursor}.items() if v}
+        return await self._call("GET", "/v1/members", members_from, params={**params, "limit": PAGE})
+
+    async def shares_of(self, peer_id: str) -> Listing:
+        """What a member shares, as the folders of one page that is all."""
+        return await self._call("GET", f"/v1/peers/{quote(peer_id, safe='')}/shares", _shares_of)
+
+    async def listing(self, peer_id: str, path: Sequence[str], after: str = "") -> Listing:
+        """A page of one folder of a member; `path`: the share and the folders below it."""
+        where = "/".join(quote(part, safe="") for part in path)
+        params = {"limit": TREE_PAGE, **({"after": after} if after else {})}
+        url = f"/v1/peers/{quote(peer_id, safe='')}/shares/{where}"
+        return await self._call("GET", url, listing_from, params=params)
+
+    async def download_tree(self, peer_id: str, path: Sequence[str], output: str | None = None) -> tuple[Transfer, ...]:
+        """A file of a member, or all files below a folder."""
+        body = {"peer_id": peer_id, "path": "/".join(path), **({"output": output} if output else {})}
+        return await self._call("POST", "/v1/transfers", _transfers, json=body)
 
     async def settings(self) -> tuple[Setting, ...]:
         return await self._call("GET", "/v1/settings", _settings)
@@ -99,6 +126,14 @@ class ApiClient:
 
 def _nothing(data: Any) -> None:
     return None
+
+
+def _transfers(data: Any) -> tuple[Transfer, ...]:
+    return tuple(map(transfer_from, data["transfers"]))
+
+
+def _shares_of(data: Any) -> Listing:
+    return Listing(tuple(map(shared_folder_from, data["shares"])), None)
 
 
 def _settings(data: Any) -> tuple[Setting, ...]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop import bridge
 from desktop.api import ApiError, Status
-from desktop.arguments import Options
+from desktop.arguments import ALREADY_OPEN, ContentLink, Options, parse_link
 from desktop.bridge import Tasks
 from desktop.central_host import CentralHost, own_address
 from desktop.context import Context
@@ -38,6 +38,7 @@ def start(options: Options) -> int:
     qt.setDesktopFileName("barrio")
     name = instance_name(options.data_dir, options.connect)
     if hand_over(name, options.link):
+        print(ALREADY_OPEN, file=sys.stderr)
         return 0
     instance = SingleInstance(name)
     try:
@@ -96,14 +97,25 @@ class Desktop:
             self.open_link(link)
 
     def open_link(self, link: str) -> None:
-        """An invite is offered on the first page; a member is told that it is one already."""
-        page = self.window.stack.currentWidget()
+        """An invite is offered on the first page; a member is told that it is one already. A file is fetched, now or
+        after joining."""
+        words, shell, page = self.context.words, self.window.shell, self.window.stack.currentWidget()
+        try:
+            meant = parse_link(link)
+        except ValueError:
+            meant = None
         if isinstance(page, FirstRunPage):
-            page.offer(link)
-        elif self.window.shell is not None:
-            self.window.shell.say(self.context.words("invite.member-already"))
-        else:
+            if isinstance(meant, ContentLink):
+                self._link = link
+                page.note.say(words("link.after-joining"), words("link.after-joining.text"))
+            else:
+                page.offer(link)
+        elif shell is None:
             self._link = link
+        elif isinstance(meant, ContentLink):
+            shell.fetch(meant.content_id, meant.name)
+        else:
+            shell.say(words("invite.member-already" if meant is not None else "link.bad"))
 
     def join(self, page: FirstRunPage, invite: str, name: str) -> None:
         page.busy(self.context.words("first.busy.join"))
@@ -224,9 +236,7 @@ class Desktop:
         page.join_wanted.connect(partial(self.join, page))
         page.start_wanted.connect(partial(self.start_barrio, page))
         self.window.show_page(page)
-        if self._link is not None:
-            page.offer(self._link)
-            self._link = None
+        self._take_link()
 
     def _show_shell(self) -> None:
         assert self.session is not None
@@ -237,9 +247,13 @@ class Desktop:
         shell.settings.theme_chosen.connect(self.choose_theme)
         self.window.show_page(shell)
         shell.search.focus_field()
+        self._take_link()
+
+    def _take_link(self) -> None:
+        """What was given at the start, or came before there was a page for it."""
         if self._link is not None:
-            self.open_link(self._link)
-            self._link = None
+            link, self._link = self._link, None
+            self.open_link(link)
 
     async def _close(self) -> None:
         """Stop asking, stop the peer, stop the central; the loop is left by returning."""

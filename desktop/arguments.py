@@ -1,4 +1,4 @@
-"""The command line of `barrio` and its environment. Pure, but for reading the token's file."""
+"""The command line of `barrio` and its environment; links. Pure, but for reading the token's file."""
 
 import argparse
 import json
@@ -6,8 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import platformdirs
+
+from desktop import __version__
+from protos.agreed import Invite, decode_id
+
+ALREADY_OPEN = "Barrio is already open; it was brought to the front"
+_GOOD_LINKS = "barrio://192.168.1.20:51016/join#TOKEN.FINGERPRINT or barrio://content/CONTENT_ID?name=Song.flac"
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,25 @@ class Options:
     token: str | None = None
 
 
+@dataclass(frozen=True)
+class ContentLink:
+    """A file to fetch; an empty name where the link has none."""
+
+    content_id: str
+    name: str
+
+
+def parse_link(text: str) -> Invite | ContentLink:
+    """An invite, or `barrio://content/CONTENT_ID?name=NAME`. Raises ValueError."""
+    given = text.strip()
+    url = urlsplit(given)
+    if url.scheme != "barrio" or url.netloc != "content":
+        return Invite.parse(given)
+    content_id = url.path.strip("/")
+    decode_id(content_id)
+    return ContentLink(content_id, parse_qs(url.query, max_num_fields=10).get("name", [""])[0])
+
+
 def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Options:
     """Ends the process with status 2 and one sentence on wrong usage."""
     env = os.environ if environment is None else environment
@@ -28,7 +54,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> 
         description="Find and fetch what the people around you share.",
         epilog="Each option has an environment variable: BARRIO_DATA_DIR, BARRIO_CONNECT, BARRIO_TOKEN_FILE.",
     )
-    parser.add_argument("link", nargs="?", metavar="LINK", help="an invite: barrio://HOST:PORT/join#TOKEN.FINGERPRINT")
+    parser.add_argument("link", nargs="?", metavar="LINK", help=f"an invite or a file: {_GOOD_LINKS}")
+    parser.add_argument("--version", action="version", version=f"barrio {__version__}")
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -51,7 +78,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> 
     )
     given = parser.parse_args(argv)
     if given.link is not None and not given.link.lower().startswith("barrio:"):
-        parser.error("LINK begins with barrio:")
+        # A mangled one is for the window to tell: who opens a link does not see this terminal.
+        parser.error(f"LINK begins with barrio:, for example {_GOOD_LINKS}")
     data_dir = Path(given.data_dir).expanduser() if given.data_dir else default_data_dir()
     if given.connect is None:
         if given.token_file is not None:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QDate, QLocale
 
 FOLDER = Path(__file__).parent / "i18n"
 LANGUAGES = {"en": "English", "es": "Español"}
+LEAST_RATE = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -60,6 +61,9 @@ class Words:
         return f"{self.locale.toString(value, 'f', digits)} {_UNITS[unit]}"
 
     def rate(self, bytes_per_second: float) -> str:
+        """Below LEAST_RATE it is nothing worth a number."""
+        if bytes_per_second < LEAST_RATE:
+            return "0 kB/s"
         return f"{self.size(round(bytes_per_second))}/s"
 
     def percent(self, done: int, total: int) -> str:

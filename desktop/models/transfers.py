@@ -1,10 +1,8 @@
 """Transfers and their sources as tables. Qt's thread only."""
 
-from datetime import datetime
-
 from PySide6.QtCore import QObject
 
-from desktop.api import Source, Transfer
+from desktop.api import ENDED, Source, Transfer
 from desktop.models.rows import Column, RowModel
 from desktop.plain import as_tooltip, plain
 from desktop.words import Words
@@ -42,7 +40,10 @@ class TransfersModel(RowModel[Transfer]):
         )
 
     def state_text(self, transfer: Transfer) -> str:
-        return self._words(f"state.{transfer.state}")
+        """An ended one says when, too."""
+        words, said = self._words, self._words(f"state.{transfer.state}")
+        when = words.moment(transfer.finished) if transfer.state in ENDED else ""
+        return words("transfer.state-at", state=said, time=when) if when else said
 
     def from_text(self, transfer: Transfer) -> str:
         """Whom it comes or came from, or what it waits for."""
@@ -62,7 +63,7 @@ class TransfersModel(RowModel[Transfer]):
     def _left(self, transfer: Transfer) -> str:
         if transfer.state == "running" and transfer.eta_seconds is not None:
             return self._words.duration(transfer.eta_seconds)
-        return self._words.moment(_when(transfer)) if transfer.state in ("done", "failed") else ""
+        return ""
 
 
 class SourcesModel(RowModel[Source]):
@@ -79,7 +80,9 @@ class SourcesModel(RowModel[Source]):
             ),
             Column("pieces", words("column.pieces"), lambda s: words.number(s.pieces), lambda s: s.pieces, right=True),
             Column("bytes", words("column.bytes"), lambda s: words.size(s.bytes), lambda s: s.bytes, right=True),
-            Column("rate", words("column.rate"), lambda s: words.rate(s.rate) if s.rate else "", right=True),
+            Column(
+                "rate", words("column.rate"), lambda s: words.rate(s.rate) if s.state == "active" else "", right=True
+            ),
             Column("failures", words("column.failures"), lambda s: words.number(s.failures), right=True),
         )
         super().__init__(columns, lambda s: s.peer_id, parent)
@@ -95,7 +98,3 @@ def _name_tooltip(transfer: Transfer) -> str:
 
 def _source_name(source: Source) -> str:
     return plain(source.name) or source.peer_id[:12]
-
-
-def _when(transfer: Transfer) -> datetime | None:
-    return transfer.finished or transfer.created

@@ -11,6 +11,8 @@ from protos.agreed import Invite
 
 _CARD_WIDTH = 380
 _NAME_LENGTH = 64
+_OUTCOME_HEIGHT = 92
+_HINT_LINES = 2
 
 
 def check_invite(text: str) -> Invite | str:
@@ -36,12 +38,16 @@ class FirstRunPage(QWidget):
         words, look = context.words, context.look
         self.invite = self._field(words("first.invite"), "barrio://…", 2000)
         self.invite_message = Label("", "small", wrap=True)
+        self.invite_message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.invite_message.setMinimumHeight(_HINT_LINES * self.invite_message.fontMetrics().lineSpacing())
         self.name = self._field(words("first.name"), name, _NAME_LENGTH)
         self.name.setText(name)
         self.barrio_name = self._field(words("first.barrio"), words("first.barrio"), _NAME_LENGTH)
         self.join_button = Button(look, words("first.join"), "link", "primary")
         self.start_button = Button(look, words("first.start"), "home", "primary")
         self.banner = Banner(context, "danger")
+        self.note = Banner(context, "plain")
+        self._joining = False
         self.progress = Frame("banner")
         self.progress.setProperty("tone", "plain")
         self._progress_text = Label("", "strong", wrap=True)
@@ -66,15 +72,19 @@ class FirstRunPage(QWidget):
     def busy(self, text: str) -> None:
         """What happens now; the fields wait."""
         self.banner.say("")
+        self.note.say("")
         self._progress_text.setText(text)
         self.progress.show()
         self._enable(False)
 
     def refuse(self, title: str, detail: str) -> None:
-        """An error in place; everything typed is still there."""
+        """An error in place; everything typed is still there, and an invite that was refused waits for another."""
         self.progress.hide()
         self._enable(True)
         self.banner.say(title, detail)
+        if self._joining:
+            self.invite.setFocus()
+            self.invite.selectAll()
 
     def _field(self, name: str, placeholder: str, length: int) -> QLineEdit:
         field = QLineEdit()
@@ -116,8 +126,11 @@ class FirstRunPage(QWidget):
         inside = column(spacing=18)
         inside.addLayout(device)
         inside.addLayout(cards)
-        inside.addWidget(self.progress)
-        inside.addWidget(self.banner)
+        # Room for what comes of it, so that nothing moves when it comes.
+        outcome = QWidget()
+        outcome.setMinimumHeight(_OUTCOME_HEIGHT)
+        outcome.setLayout(column(self.progress, self.banner, self.note, None, spacing=0))
+        inside.addWidget(outcome)
         middle.setLayout(inside)
         whole = QWidget()
         whole.setObjectName("scrolled")
@@ -160,6 +173,7 @@ class FirstRunPage(QWidget):
         self.invite_message.set_role(role)
 
     def _start(self) -> None:
+        self._joining = False
         self.start_wanted.emit(self._name(), self.barrio_name.text().strip())
 
     def _name(self) -> str:
@@ -167,4 +181,5 @@ class FirstRunPage(QWidget):
 
     def _join(self) -> None:
         if self.join_button.isEnabled():
+            self._joining = True
             self.join_wanted.emit(self.invite.text().strip(), self._name())

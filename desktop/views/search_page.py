@@ -12,6 +12,7 @@ from desktop.models.search import SearchModel
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.views.search_table import make_search_table
+from desktop.widgets.album_bar import AlbumBar
 from desktop.widgets.basics import Button, Label, Picture, column, row
 from desktop.widgets.chip_bar import ChipBar
 from desktop.widgets.dialogs import choose_folder
@@ -39,12 +40,14 @@ class Question:
 
 
 class SearchPage(QWidget):
-    """`say` carries a sentence for the toast; `show_transfers` asks for that page; `open_wanted` a finished one."""
+    """`say` carries a sentence for the toast; `show_transfers` asks for that page; `open_wanted` a finished one;
+    `album_wanted` a folder that was found."""
 
     say = Signal(str)
     started = Signal(str)
     show_transfers = Signal()
     open_wanted = Signal(object)
+    album_wanted = Signal(object)
 
     def __init__(self, context: Context, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +70,7 @@ class SearchPage(QWidget):
         self.size_box.addItems([words(f"search.size.{name}") for name, _, _ in SIZES])
         self.size_box.setMinimumWidth(170)
         self.kinds = ChipBar(context.look, {kind: words(f"search.kind.{kind or 'all'}") for kind in KINDS})
+        self.albums = AlbumBar(context)
         self.line = Label("", "small")
         self._line_icon = Picture(context.look, "shield", 14, colour="muted")
         self.download_button = Button(context.look, words("action.download"), "download", "primary")
@@ -88,6 +92,7 @@ class SearchPage(QWidget):
         self.table.near_end.connect(self._more)
         self.table.selection_changed.connect(self._selection_changed)
         self.download_button.clicked.connect(lambda: self._download_selected())
+        self.albums.chosen.connect(self.album_wanted.emit)
         retry.clicked.connect(lambda: self._ask(again=True))
         session.transfers_changed.connect(self._transfers_changed)
         session.status_changed.connect(self._status_changed)
@@ -132,6 +137,7 @@ class SearchPage(QWidget):
         layout.addLayout(asking)
         layout.addWidget(self.kinds)
         layout.addLayout(line)
+        layout.addWidget(self.albums)
         layout.addWidget(self.stack, 1)
         self.setLayout(layout)
 
@@ -147,6 +153,7 @@ class SearchPage(QWidget):
         if len(question.words) < LEAST_CHARACTERS:
             self._asked = self._cursor = None
             self.model.replace(())
+            self.albums.show_albums(())
             self._show_line("")
             self.stack.setCurrentWidget(self._welcome)
             return
@@ -179,6 +186,7 @@ class SearchPage(QWidget):
             self.model.append(answer.rows)
         else:
             self.model.replace(answer.rows)
+            self.albums.show_albums(answer.albums)
             self.table.scrollToTop()
             self._selection_changed()
         words, count = self._context.words, self.model.rowCount()
@@ -186,7 +194,9 @@ class SearchPage(QWidget):
         found = words("search.results-more" if self._cursor else "search.results", count=count)
         self._show_line(f"{found} · {via}", "shield" if answer.via == "neighbour" else "info")
         if not count:
-            self._nothing.say(words("search.nothing.title"), words("search.nothing.text"))
+            filtered = bool(question.kind or question.size)
+            text = words("search.nothing.filtered" if filtered else "search.nothing.text")
+            self._nothing.say(words("search.nothing.title"), text)
         self.stack.setCurrentWidget(self.table if count else self._nothing)
 
     def _refused(self, question: Question, cursor: str, error: ApiError) -> None:
@@ -199,6 +209,7 @@ class SearchPage(QWidget):
             self.say.emit(f"{title}. {detail}")
             return
         self.model.replace(())
+        self.albums.show_albums(())
         self._trouble.say(title, detail)
         self.stack.setCurrentWidget(self._trouble)
 
@@ -219,11 +230,7 @@ class SearchPage(QWidget):
         self.download_button.setVisible(self.model.rowCount() > 0)
 
     def _to_download(self) -> list[Row]:
-        return [result for result in self.table.selected() if not self._is_fetched(result)]
-
-    def _is_fetched(self, result: Row) -> bool:
-        transfer = self.model.transfer_for(result)
-        return self.model.has(result) or (transfer is not None and transfer.state != "failed")
+        return [result for result in self.table.selected() if not self.model.is_fetched(result)]
 
     def _download_selected(self) -> None:
         for result in self._to_download():

@@ -1,7 +1,9 @@
 """The table of search results and how its cells look. Qt's thread only."""
 
-from desktop.api import ACTIVE, Row
+from desktop.api import ACTIVE
 from desktop.context import Context
+from desktop.look import Look
+from desktop.models.contents import C, ContentModel
 from desktop.models.search import SearchModel
 from desktop.widgets.delegates import Cell, IconTextCell, MiniProgressCell, NameCell
 from desktop.widgets.table import Table
@@ -16,30 +18,35 @@ def kind_icon(kind: str) -> tuple[str, str]:
     return known, known
 
 
-def make_search_table(context: Context, model: SearchModel) -> Table:
-    table = Table(context.words("page.search"))
-    table.show_model(model, "name", _WIDTHS, _YIELDS)
-    table.setSortingEnabled(True)
-    look = context.look
+def have_cell(look: Look, table: Table, model: ContentModel[C]) -> MiniProgressCell:
+    """Whether it is here already, or how far it is."""
 
-    def state_icon(result: Row) -> tuple[str, str]:
-        transfer = model.transfer_for(result)
-        if model.has(result):
+    def state_icon(row: C) -> tuple[str, str]:
+        transfer = model.transfer_for(row)
+        if model.has(row):
             return "done", "ok"
         if transfer is not None and transfer.state == "failed":
             return "alert", "danger"
         return "", "accent"
 
-    def fraction(result: Row) -> float | None:
-        transfer = model.transfer_for(result)
+    def fraction(row: C) -> float | None:
+        transfer = model.transfer_for(row)
         if transfer is None or not transfer.size or transfer.state not in ACTIVE | {"paused"}:
             return None
         return transfer.fraction
 
+    return MiniProgressCell(look, table, state_icon, fraction)
+
+
+def make_search_table(context: Context, model: SearchModel) -> Table:
+    table = Table(context.words("page.search"))
+    table.show_model(model, "name", _WIDTHS, _YIELDS)
+    table.setSortingEnabled(True)
+    look = context.look
     cells = {
         "name": NameCell(look, table, lambda result: kind_icon(result.kind)),
         "holders": IconTextCell(look, table, lambda result: ("people", "muted"), right=True),
-        "have": MiniProgressCell(look, table, state_icon, fraction),
+        "have": have_cell(look, table, model),
     }
     plain_cell = Cell(look, table)
     for position, column in enumerate(model.columns):

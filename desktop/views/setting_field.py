@@ -53,6 +53,12 @@ class SettingField(QWidget):
         if not self._is_wrong():
             self._say_help()
 
+    def fix(self, text: str, sentence: str) -> None:
+        """It is what it is: shown, with a sentence why, and not to be changed."""
+        self.edit.setText(plain(text))
+        self.edit.setEnabled(False)
+        self._say(sentence, "small")
+
     def saved(self) -> None:
         self._mark(False)
         self.edit.setText(self._as_text(self._setting.value))

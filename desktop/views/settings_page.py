@@ -158,12 +158,20 @@ class SettingsPage(QWidget):
                     self._groups[group].addWidget(field)
                 elif key in known:
                     self.fields[key].show_setting(known[key])
+        self._show_name()
+
+    def _show_name(self) -> None:
+        """The name that others see was chosen when joining."""
+        status = self._session.status
+        if "name" in self.fields and status is not None and status.joined:
+            self.fields["name"].fix(status.name, self._context.words("setting.name.joined"))
 
     def _saved(self, key: str, settings: tuple[Setting, ...]) -> None:
         for setting in settings:
             if setting.key in self.fields:
                 self.fields[setting.key].show_setting(setting)
         self.fields[key].saved()
+        self._show_name()
 
     def _refused(self, key: str, error: ApiError) -> None:
         self.fields[key].refuse(self._context.words.problem(error.code, error.title, error.detail)[1])

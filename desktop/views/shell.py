@@ -1,16 +1,18 @@
 """The window of a member: sidebar, pages, status line, and short messages above them. Qt's thread only."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from desktop.api import ApiError, Status, Transfer
+from desktop.api import Album, ApiError, Status, Transfer
 from desktop.context import Context
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.views.library_page import LibraryPage
+from desktop.views.neighbourhood_page import NeighbourhoodPage
 from desktop.views.search_page import SearchPage
 from desktop.views.settings_page import SettingsPage
 from desktop.views.transfers_page import TransfersPage
@@ -30,11 +32,13 @@ class Shell(QWidget):
         self.setObjectName("page")
         self._context, self._session = context, session
         self.search = SearchPage(context, session)
+        self.neighbourhood = NeighbourhoodPage(context, session)
         self.transfers = TransfersPage(context, session)
         self.library = LibraryPage(context, session)
         self.settings = SettingsPage(context, session, hosting)
         self._pages: dict[str, QWidget] = {
             "search": self.search,
+            "neighbourhood": self.neighbourhood,
             "transfers": self.transfers,
             "library": self.library,
             "settings": self.settings,
@@ -46,7 +50,10 @@ class Shell(QWidget):
             self.stack.addWidget(widget)
         self.notices = Notices(context)
         self._offline = Banner(context, "danger")
-        self.toast = Toast(context, self)
+        self._content = QWidget()
+        self.toast = Toast(context, self._content)
+        self._states = {t.id: t.state for t in session.transfers}
+        self._finished = 0
         self._lay_out()
         self._connect()
         for number, page in enumerate(PAGES, 1):
@@ -59,11 +66,18 @@ class Shell(QWidget):
         self.sidebar.show_page(page)
         if page == "search":
             self.search.focus_field()
+        elif page == "neighbourhood":
+            self.neighbourhood.focus()
         elif page == "settings":
             self.settings.load()
             self.settings.area.setFocus()
         else:
             (self.transfers if page == "transfers" else self.library).table.setFocus()
+
+    def fetch(self, content_id: str, name: str) -> None:
+        """Downloads what a link means."""
+        work = self._session.client.download(content_id, name)
+        self._session.do(work, done=lambda transfer: self._started(plain(transfer.name)))
 
     def say(self, text: str) -> None:
         self.toast.say(text)
@@ -85,36 +99,61 @@ class Shell(QWidget):
         main = column(above, spacing=0)
         main.addWidget(self.stack, 1)
         upper = row(self.sidebar, spacing=0)
-        upper.addLayout(main, 1)
+        self._content.setLayout(main)
+        upper.addWidget(self._content, 1)
         layout = column(spacing=0)
         layout.addLayout(upper, 1)
         layout.addWidget(self.status_bar)
         self.setLayout(layout)
 
     def _connect(self) -> None:
-        session, toast, words = self._session, self.toast, self._context.words
+        session = self._session
         self.notices.changed.connect(self._show_above)
         self.sidebar.chosen.connect(self.go)
         self.sidebar.invite_wanted.connect(self.invite_wanted)
         self.settings.invite_wanted.connect(self.invite_wanted)
-        for says in (self.search.say, self.transfers.say, self.library.say):
+        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.library.say):
             says.connect(self.say)
-        self.search.started.connect(
-            lambda name: toast.say(
-                words("search.started", name=name), words("action.show"), lambda: self.go("transfers")
-            )
-        )
-        self.search.show_transfers.connect(lambda: self.go("transfers"))
-        self.search.open_wanted.connect(self._open)
+        for page in (self.search, self.neighbourhood):
+            page.started.connect(self._started)
+            page.show_transfers.connect(lambda: self.go("transfers"))
+            page.open_wanted.connect(self._open)
+        self.search.album_wanted.connect(self._visit_album)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
+        session.transfers_changed.connect(self._transfers_changed)
         session.failed.connect(self._failed)
         session.reachable_changed.connect(self._reachable_changed)
         session.status_changed.connect(self._status_changed)
         if session.status is not None:
             self._status_changed(session.status)
 
+    def _started(self, name: str) -> None:
+        words = self._context.words
+        self.toast.say(words("search.started", name=name), words("action.show"), lambda: self.go("transfers"))
+
+    def _visit_album(self, album: Album) -> None:
+        self.go("neighbourhood")
+        self.neighbourhood.look_for(tuple(album.path.split("/")))
+
     def _open(self, transfer: Transfer) -> None:
         self.transfers.do("open", transfer)
+
+    def _transfers_changed(self, transfers: tuple[Transfer, ...]) -> None:
+        """Says what has just been finished: one by its name, several while the toast is there as a number."""
+        finished = [t for t in transfers if t.state == "done" and self._states.get(t.id) != "done"]
+        self._states = {t.id: t.state for t in transfers}
+        if not finished:
+            return
+        self._finished = len(finished) + (self._finished if self.toast.isVisible() else 0)
+        words = self._context.words
+        if self._finished == 1:
+            name = plain(finished[0].name)
+            self.toast.say(
+                words("transfer.finished", name=name), words("action.open"), partial(self._open, finished[0])
+            )
+        else:
+            said = words("transfer.finished-several", count=self._finished)
+            self.toast.say(said, words("action.show"), lambda: self.go("transfers"))
 
     def _failed(self, error: ApiError) -> None:
         title, detail = self._context.words.problem(error.code, error.title, error.detail)

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QSplitter, QStackedWidget, QWidget
 
 from desktop.api import ACTIVE, ENDED, Transfer
@@ -20,9 +20,11 @@ from desktop.widgets.delegates import ActionsCell, Cell, NameCell, ProgressCell
 from desktop.widgets.dialogs import ask
 from desktop.widgets.states import EmptyState
 from desktop.widgets.table import Table
+from desktop.words import LEAST_RATE
 
 ASK_ABOVE_BYTES = 20_000_000
-_WIDTHS = {"progress": 230, "state": 112, "rate": 100, "left": 90, "actions": 84}
+_HEIGHT_OF_BOTH = 500
+_WIDTHS = {"progress": 230, "state": 144, "rate": 100, "left": 90, "actions": 84}
 _YIELDS = ("state", "left", "rate")
 _ICONS = {
     "queued": ("clock", "muted"),
@@ -120,6 +122,10 @@ class TransfersPage(QWidget):
         if position is not None:
             self.table.selectRow(position)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._selection_changed()
+
     def _make_table(self) -> Table:
         table = Table(self._context.words("page.transfers"), TALL_ROW_HEIGHT)
         table.show_model(self.model, "name", _WIDTHS, _YIELDS)
@@ -179,7 +185,7 @@ class TransfersPage(QWidget):
         running = [t for t in transfers if t.state in ACTIVE]
         rate = sum(t.rate for t in running)
         said = [words("transfers.running", count=len(running))] if running else []
-        self.summary.setText(" · ".join([*said, words.rate(rate)] if rate else said))
+        self.summary.setText(" · ".join([*said, words.rate(rate)] if rate >= LEAST_RATE else said))
         self.clear_button.setVisible(any(t.state == "done" for t in transfers))
         self._selection_changed()
 
@@ -187,7 +193,7 @@ class TransfersPage(QWidget):
         selected = self.table.selected()
         if len(selected) == 1:
             self.details.show_transfer(selected[0], self.actions_for(selected[0]))
-        self.details.setVisible(len(selected) == 1)
+        self.details.setVisible(len(selected) == 1 and self.height() >= _HEIGHT_OF_BOTH)
 
     def _report(self, sentence: str) -> None:
         if sentence:

@@ -1,6 +1,6 @@
 """The main window: one page at a time, drop anywhere to share, and the one way to close. Qt's thread only."""
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QKeyCombination, QSize, Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -42,7 +42,9 @@ class Window(QMainWindow):
         self.overlay = DropOverlay(context, self)
         if not context.settings.geometry.isEmpty():
             self.restoreGeometry(context.settings.geometry)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self, self.close)
+        # Not every system names a standard key for it.
+        quit_keys = QKeyCombination(Qt.KeyboardModifier.ControlModifier, Qt.Key.Key_Q)
+        QShortcut(QKeySequence(quit_keys), self, self.close)
 
     @property
     def shell(self) -> Shell | None:

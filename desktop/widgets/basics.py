@@ -58,7 +58,7 @@ class ElidedLabel(Label):
 
 
 class Button(QPushButton):
-    """`variant`: plain, primary, danger, quiet, icon, chip, nav or status; its icon follows the theme."""
+    """`variant`: plain, primary, danger, quiet, icon, chip, album, nav or status; its icon follows the theme."""
 
     def __init__(self, look: Look, text: str = "", icon: str = "", variant: str = "plain", hint: str = "") -> None:
         super().__init__()

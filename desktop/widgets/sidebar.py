@@ -9,7 +9,8 @@ from desktop.context import Context
 from desktop.session import Session
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, Picture, column, row
 
-PAGES = ("search", "transfers", "library", "settings")
+PAGES = ("search", "neighbourhood", "transfers", "library", "settings")
+_ICONS = {"neighbourhood": "people"}
 _WIDTH = 208
 _BADGE_HEIGHT = 18
 
@@ -24,7 +25,7 @@ class Sidebar(Frame):
         super().__init__("sidebar")
         self.setFixedWidth(_WIDTH)
         words, look = context.words, context.look
-        self.buttons = {page: Button(look, words(f"page.{page}"), page, "nav") for page in PAGES}
+        self.buttons = {page: Button(look, words(f"page.{page}"), _ICONS.get(page, page), "nav") for page in PAGES}
         for number, (page, button) in enumerate(self.buttons.items(), 1):
             button.setAutoExclusive(True)
             button.setToolTip(words("sidebar.hint", name=words(f"page.{page}"), key=f"Ctrl+{number}"))

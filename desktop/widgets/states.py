@@ -13,6 +13,7 @@ from desktop.widgets.basics import Button, Frame, Label, Picture, centred, clear
 
 TOAST_SECONDS = 5.0
 _TOAST_MARGIN = 48
+_FOR_SETTINGS = ("key-in-file",)
 
 
 class EmptyState(QWidget):
@@ -47,6 +48,7 @@ class Banner(Frame):
     """A message above a page. `tone`: warning, danger or plain. `closed`: the person has read it."""
 
     closed = Signal()
+    more_wanted = Signal()
 
     def __init__(self, context: Context, tone: str = "warning", closable: bool = False) -> None:
         super().__init__("banner")
@@ -58,6 +60,10 @@ class Banner(Frame):
         layout = row(spacing=12, margins=(14, 10, 10, 10))
         layout.addWidget(Picture(context.look, icon, 20, colour=colour), alignment=Qt.AlignmentFlag.AlignTop)
         layout.addLayout(words, 1)
+        self.more = Button(context.look, variant="quiet")
+        self.more.clicked.connect(lambda: self.more_wanted.emit())
+        self.more.hide()
+        layout.addWidget(self.more, alignment=Qt.AlignmentFlag.AlignTop)
         if closable:
             close = Button(context.look, "", "close", "icon", context.words("action.close"))
             close.clicked.connect(lambda: self.closed.emit())
@@ -72,9 +78,19 @@ class Banner(Frame):
         self._text.setVisible(bool(text))
         self.setVisible(bool(title))
 
+    @property
+    def title(self) -> str:
+        return self._title.text()
+
+    def offer(self, text: str) -> None:
+        """A button that leads to more; no text takes it away."""
+        self.more.setText(text)
+        self.more.setVisible(bool(text))
+
 
 class Notices(QWidget):
-    """The peer's notices, one banner each; what was closed stays closed until it comes anew. `changed`: look again."""
+    """The peer's notices: the first, which opens into all. What was closed stays closed until it comes anew. A key in a
+    file is for the settings page to tell. `changed`: look again."""
 
     changed = Signal()
 
@@ -83,6 +99,7 @@ class Notices(QWidget):
         self._context = context
         self.banners: list[Banner] = []
         self._shown: tuple[Problem, ...] = ()
+        self._opened = False
         self._layout = column(spacing=8)
         self.setLayout(self._layout)
         self.hide()
@@ -90,7 +107,7 @@ class Notices(QWidget):
     def show_all(self, notices: tuple[Problem, ...]) -> None:
         settings = self._context.settings
         read = settings.read_notices
-        unread = tuple(n for n in notices if n.title not in read)
+        unread = tuple(n for n in notices if n.title not in read and n.code not in _FOR_SETTINGS)
         if notices and not read <= {n.title for n in notices}:
             settings.read_notices = read & {n.title for n in notices}
         if unread == self._shown:
@@ -100,10 +117,29 @@ class Notices(QWidget):
         self.banners = [Banner(self._context, closable=True) for _ in unread]
         for notice, banner in zip(unread, self.banners, strict=True):
             banner.closed.connect(partial(self._close, notice, notices))
+            banner.more_wanted.connect(self._turn)
             self._layout.addWidget(banner)
-            banner.say(*self._context.words.problem(notice.code, notice.title, notice.detail))
+            banner.say(*self._said(notice))
+        self._fold()
         self.setVisible(bool(unread))
         self.changed.emit()
+
+    def _said(self, notice: Problem) -> tuple[str, str]:
+        words = self._context.words
+        title, detail = words.problem(notice.code, notice.title, notice.detail)
+        known = f"notice.{notice.code}"
+        return words(known) if words.has(known) else title, detail
+
+    def _turn(self) -> None:
+        self._opened = not self._opened
+        self._fold()
+
+    def _fold(self) -> None:
+        words, others = self._context.words, len(self.banners) - 1
+        for number, banner in enumerate(self.banners):
+            banner.setVisible(number == 0 or self._opened)
+            if number == 0 and others > 0:
+                banner.offer(words("action.show-less") if self._opened else words("notices.more", count=others))
 
     def _close(self, notice: Problem, notices: tuple[Problem, ...]) -> None:
         self._context.settings.read_notices |= {notice.title}
@@ -111,7 +147,7 @@ class Notices(QWidget):
 
 
 class Toast(Frame):
-    """One sentence at the bottom of the window for a few seconds, perhaps with something to do."""
+    """One sentence at the bottom of `parent` for a few seconds, perhaps with something to do."""
 
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__("toast")

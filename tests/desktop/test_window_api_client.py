@@ -56,6 +56,23 @@ async def test_answers_become_values(barrio: Barrio) -> None:
         await client.close()
 
 
+async def test_people_and_their_folders(barrio: Barrio) -> None:
+    client = ApiClient(*access(barrio))
+    try:
+        everybody = await client.members()
+        me = next(member for member in everybody.members if member.me)
+        assert me.name == "Ana" and (await client.members("an")).members == (me,)
+        (share,) = (await client.shares_of(me.peer_id)).entries
+        assert share.is_folder and share.files == 4
+        listing = await client.listing(me.peer_id, [share.name])
+        files = {entry.name: entry for entry in listing.entries}
+        assert files[RECORDING].kind == "audio" and files[RECORDING].have and listing.next_after is None
+        assert (await refused(client.listing(me.peer_id, ["no such", "a/b", "%2e"]))).code == "not-found"
+        assert (await refused(client.download_tree(me.peer_id, [share.name]))).code == "bad-input"
+    finally:
+        await client.close()
+
+
 async def test_a_wrong_token(barrio: Barrio) -> None:
     client = ApiClient(access(barrio)[0], "wrong")
     try:

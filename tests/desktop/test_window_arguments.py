@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from desktop.arguments import default_data_dir, parse, read_token
+import peer_core
+from desktop import __version__
+from desktop.arguments import ContentLink, default_data_dir, parse, parse_link, read_token
 from peer_core.data_folder import default_data_dir as of_the_peer
+from peer_core.links import content_link
+from protos.agreed import Invite
 
 
 def test_options(tmp_path: Path) -> None:
@@ -39,6 +43,31 @@ def test_wrong_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> Non
         parse(argv, {})
     assert ended.value.code == 2
     assert "barrio: error:" in capsys.readouterr().err
+
+
+def test_wrong_link_shows_good_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["foo"], {})
+    said = capsys.readouterr().err
+    assert "barrio://192.168.1.20:51016/join#" in said and "barrio://content/" in said
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __version__ == peer_core.__version__
+    with pytest.raises(SystemExit) as ended:
+        parse(["--version"], {})
+    assert ended.value.code == 0 and capsys.readouterr().out == f"barrio {__version__}\n"
+
+
+def test_links() -> None:
+    content_id = "a" * 51 + "q"
+    for name in ("Plaza & café.wav", "../../x", ""):
+        assert parse_link(content_link(content_id, name)) == ContentLink(content_id, name)
+    assert parse_link(f"barrio://content/{content_id}") == ContentLink(content_id, "")
+    assert isinstance(parse_link(f"barrio://host:51016/join#token.{content_id}"), Invite)
+    for bad in ("barrio://content/short", "barrio://content", "barrio://[", "barrio://h:1/join#x", "file:///etc", ""):
+        with pytest.raises(ValueError):
+            parse_link(bad)
 
 
 def test_tokens(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A new device in the window: it joins by a pasted invite, or starts a barrio; errors lose nothing that was typed."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -61,7 +62,11 @@ def test_a_refused_invite_keeps_what_was_typed(barrio: Barrio, data_dir: Path, t
         page.name.setText("Kitchen")
         page.join_button.click()
         assert page.progress.isVisible() and not page.invite.isEnabled()
+        before = page.invite.mapTo(page, page.invite.rect().topLeft())
         await until(page.banner.isVisible, "the refusal")
+        await asyncio.sleep(0.1)
+        assert page.invite.mapTo(page, page.invite.rect().topLeft()) == before, "the form jumped"
+        assert desktop.window.focusWidget() is page.invite and page.invite.selectedText() == used
         assert page.invite.text() == used and page.name.text() == "Kitchen" and page.join_button.isEnabled()
 
     # The link of the command line is offered, and joining still takes a click.

@@ -1,15 +1,13 @@
 """Nothing blocks Qt's thread: a 10 ms tick stays regular while 200 MB arrive and a large table changes."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from processes import HeadlessPeer
-from PySide6.QtCore import QTimer
-from window_kit import Barrio, Drive, shell_of, until
+from window_kit import Barrio, Drive, Ticks, shell_of, until
 
 from desktop.api import Row
 from desktop.app import Desktop
@@ -17,7 +15,6 @@ from desktop.arguments import Options
 
 BIG = "Community archive.bin"
 BIG_BYTES = 200_000_000
-TICK_SECONDS = 0.010
 LONGEST_GAP_SECONDS = 0.250
 ROWS = 100_000
 
@@ -35,25 +32,6 @@ def bruno(barrio: Barrio, tmp_path: Path) -> Iterator[HeadlessPeer]:
         peer.verb("share", "add", str(files))
         peer.wait_indexed(1)
         yield peer
-
-
-class Ticks:
-    """Gaps between the beats of a timer on Qt's thread, in seconds."""
-
-    def __init__(self) -> None:
-        self.gaps: list[float] = []
-        self._last = time.perf_counter()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._tick)
-        self._timer.start(round(TICK_SECONDS * 1000))
-
-    def stop(self) -> None:
-        self._timer.stop()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.gaps.append(now - self._last)
-        self._last = now
 
 
 def make_rows(changed: int) -> list[Row]:

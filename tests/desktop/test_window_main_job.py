@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Qt, QUrl, Slot
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 from window_kit import MARKUP_NAME, RECORDING, TURNED_NAME, Barrio, Drive, shell_of, until
 
 from desktop.api import Row
@@ -16,6 +16,7 @@ from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.views.shell import Shell
 from desktop.widgets.basics import Button
+from peer_core.links import content_link
 
 
 class Opened(QObject):
@@ -88,12 +89,63 @@ def test_share_by_drop_search_download_and_open(
         transfer = model.rows[0]
         assert transfer.fraction == 1.0 and "verified" in model.progress_text(transfer)
         assert model.from_text(transfer) == "from Ana"
+        assert model.state_text(transfer).startswith("Done, ") and not model.index(0, 4).data()
+        await until(lambda: f"Downloaded · {RECORDING}" in texts(shell.toast), "the toast")
+        middle = shell.toast.mapTo(shell, shell.toast.rect().center()).x()
+        assert abs(middle - shell.stack.mapTo(shell, shell.stack.rect().center()).x()) <= 1
         await until(lambda: shell.search.model.state_text(shell.search.model.rows[position]) == "You have it", "a mark")
         shell.transfers.table.selectRow(0)
         assert sum(s.pieces for s in shell.transfers.details.sources.rows) == transfer.pieces
         QTest.keyClick(shell.transfers.table, Qt.Key.Key_Return)
         assert opened.paths == [tmp_path / "downloads" / RECORDING]
         assert opened.paths[0].read_bytes() == (barrio.files / RECORDING).read_bytes()
+
+    drive(Options(member), scenario)
+
+
+def texts(widget: QWidget) -> list[str]:
+    return [label.text() for label in widget.findChildren(QLabel)]
+
+
+def test_a_link_to_a_file_starts_its_download(barrio: Barrio, member: Path, tmp_path: Path, drive: Drive) -> None:
+    rows = barrio.ana.json("search", "acta")
+    link = content_link(rows[0]["content_id"], "../Acta & más.md")
+
+    async def at_the_start(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        model = shell.transfers.model
+        await until(lambda: [t.state for t in model.rows] == ["done"], "the download")
+        assert Path(model.rows[0].path).parent == tmp_path / "downloads"
+        desktop.started_again("barrio://content/nothing")
+        assert "That link is mangled; copy it again" in texts(shell.toast)
+        shell.transfers.clear_finished()
+        await until(lambda: not model.rows, "the list to be empty")
+        desktop.started_again(link)
+        await until(lambda: [t.state for t in model.rows] == ["done"], "the download by a second start")
+
+    drive(Options(member, link), at_the_start)
+
+
+def test_a_low_window_hides_the_receipt(barrio: Barrio, member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        shell.fetch("a" * 51 + "q", "Nowhere.bin")
+        shell.go("transfers")
+        page = shell.transfers
+        await until(lambda: page.model.rows, "the transfer")
+        page.table.selectRow(0)
+        assert page.details.isVisible()
+        desktop.window.setMinimumSize(0, 0)
+        desktop.window.resize(700, 500)
+        await until(lambda: not page.details.isVisible(), "the receipt to give way")
+        assert desktop.window.height() == 500
+        desktop.window.resize(1240, 780)
+        await until(page.details.isVisible, "the receipt to be back")
+        shortcuts = {s.key().toString(): s for s in desktop.window.findChildren(QShortcut)}
+        closed: list[bool] = []
+        desktop.window.close_wanted.connect(lambda: closed.append(True))
+        shortcuts["Ctrl+Q"].activated.emit()
+        assert closed
 
     drive(Options(member), scenario)
 
@@ -198,6 +250,11 @@ def test_filters_sorting_and_nothing_found(barrio: Barrio, member: Path, drive: 
         await until(lambda: [row.name for row in page.model.rows] == [RECORDING], "the audio only")
         page.size_box.setCurrentIndex(1)
         await until(lambda: not page.model.rows and "0 results" in page.line.text(), "nothing as small")
+        assert any("take a filter away" in text for text in texts(page.stack))
+        page.search_for("zzzz nobody")
+        page.kinds.chips[""].click()
+        page.size_box.setCurrentIndex(0)
+        await until(lambda: not any("take a filter away" in text for text in texts(page.stack)), "another hint")
         page.field.setText("p")
         await until(lambda: page.line.text() == "", "the welcome")
 

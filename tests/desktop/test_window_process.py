@@ -11,6 +11,7 @@ from processes import Program, command, run_command, wait_for
 from PySide6.QtCore import QCoreApplication
 from window_kit import Barrio
 
+from desktop.arguments import ALREADY_OPEN
 from desktop.single_instance import hand_over, instance_name
 
 
@@ -47,7 +48,7 @@ def test_a_second_start_hands_its_link_to_the_first(barrio: Barrio, data_dir: Pa
     try:
         wait_for((data_dir / "local-api.json").exists, 20, "the window's peer")
         second = run_command("barrio", "--data-dir", str(data_dir / "."), barrio.central.invite(), seconds=20)
-        assert second.returncode == 0, second.stderr
+        assert second.returncode == 0 and second.stderr.strip() == ALREADY_OPEN
         assert first.process.poll() is None
     finally:
         assert first.stop() == 0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 from window_kit import Drive, shell_of, until
 
 from desktop.app import Desktop
@@ -50,14 +51,24 @@ def test_language_and_theme(member: Path, drive: Drive) -> None:
     drive(Options(member), scenario)
 
 
-def test_notices_are_said_until_they_are_read(member: Path, drive: Drive) -> None:
+def test_a_key_in_a_file_is_told_in_the_settings_only(member: Path, drive: Drive) -> None:
     async def scenario(desktop: Desktop) -> None:
         shell = await shell_of(desktop)
-        banners = [banner for banner in shell.notices.banners if banner.isVisible()]
-        assert len(banners) == 1, "the key's passphrase is in a file here, and that is said"
-        banners[0].closed.emit()
+        assert desktop.session is not None and desktop.session.status is not None
+        assert [n.code for n in desktop.session.status.notices] == ["key-in-file"]
         assert shell.notices.isHidden()
-        await until(lambda: desktop.session is not None and desktop.session.status is not None, "news")
-        assert shell.notices.isHidden()
+        shell.go("settings")
+        assert any("a file that only you can read" in label.text() for label in shell.settings.findChildren(QLabel))
+
+    drive(Options(member), scenario)
+
+
+def test_the_name_of_a_member_is_shown_and_fixed(member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        shell.go("settings")
+        fields = await until(lambda: shell.settings.fields, "the settings")
+        assert fields["name"].edit.text() == "Me" and not fields["name"].edit.isEnabled()
+        assert "chosen when joining" in fields["name"].message.text()
 
     drive(Options(member), scenario)

@@ -1,12 +1,14 @@
 """For tests of the window: waiting inside Qt's loop, the names of what the barrio of the tests shares."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from processes import Central, HeadlessPeer
+from PySide6.QtCore import QTimer
 
 from desktop.app import Desktop
 from desktop.arguments import Options
@@ -15,6 +17,7 @@ from desktop.views.shell import Shell
 RECORDING = "Plaza at dawn.wav"
 RECORDING_BYTES = 6_000_000
 MARKUP_NAME = "<img src=x>&b<b>plain.txt"
+TICK_SECONDS = 0.010
 TURNED_NAME = "cuenta\u202etxt.exe"
 
 
@@ -48,3 +51,22 @@ async def shell_of(desktop: Desktop) -> Shell:
     shell = await until(lambda: desktop.window.shell, "the main page")
     assert isinstance(shell, Shell)
     return shell
+
+
+class Ticks:
+    """Gaps between the beats of a timer on Qt's thread, in seconds."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(round(TICK_SECONDS * 1000))
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now

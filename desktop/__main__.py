@@ -5,11 +5,13 @@ import multiprocessing
 import os
 import sys
 
+from desktop import peer_host
 from desktop.arguments import parse
 
 
 def main() -> int:
     multiprocessing.freeze_support()
+    peer_host.be_helper_if_asked()
     options = parse(sys.argv[1:])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))

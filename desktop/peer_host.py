@@ -4,6 +4,7 @@
 """
 
 import importlib
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,16 @@ from desktop.hosting import HostError
 
 if TYPE_CHECKING:
     from peer_core.peer import Peer
+
+
+# How peer_core names it; not imported from there, since that would cost every start.
+HELPER_ARGUMENT = "--barrio-helper"
+
+
+def be_helper_if_asked() -> None:
+    """A frozen program starts the peer's helpers as itself; does not return then. Before anything of Qt."""
+    if len(sys.argv) > 1 and sys.argv[1] == HELPER_ARGUMENT:
+        importlib.import_module("peer_core.library.child").run_if_asked()
 
 
 @dataclass(frozen=True)

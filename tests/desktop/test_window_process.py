@@ -11,8 +11,10 @@ from processes import Program, command, run_command, wait_for
 from PySide6.QtCore import QCoreApplication
 from window_kit import Barrio
 
+from desktop import peer_host
 from desktop.arguments import ALREADY_OPEN
 from desktop.single_instance import hand_over, instance_name
+from peer_core.library.helper import FLAG
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -71,3 +73,7 @@ def test_without_a_display_it_says_so(data_dir: Path) -> None:
     nowhere = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": ""}
     done = run_command("barrio", "--data-dir", str(data_dir), env=nowhere)
     assert done.returncode == 1 and "no display" in done.stderr
+
+
+def test_a_frozen_window_knows_how_the_peer_calls_its_helpers() -> None:
+    assert peer_host.HELPER_ARGUMENT == FLAG

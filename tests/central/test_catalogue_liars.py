@@ -107,6 +107,23 @@ def test_long_names_end_a_page_early_and_lose_nothing(
     opened.close()
 
 
+def test_many_names_of_one_member_do_not_outvote_one_name_of_three(catalogue: SqliteCatalogue) -> None:
+    share(catalogue, MALLORY, {f"s/x{number} holiday.exe": 1 for number in range(1, 1400)})
+    for member in (1, 2, 3):
+        share(catalogue, member, {"s/Holiday 2024.mp4": 1, "s/other": 2})
+    for _ in range(5):
+        (found,) = catalogue.locate((content_id(1),), 64)
+        assert (found.name, set(found.holders)) == ("Holiday 2024.mp4", {1, 2, 3, MALLORY})
+    (row,) = catalogue.search(SearchQuestion("holiday")).rows
+    assert row.name == "Holiday 2024.mp4"
+    (row,) = catalogue.search(SearchQuestion("x7")).rows
+    assert row.names[0] == "Holiday 2024.mp4"
+    for member in (1, 2, 3):
+        catalogue.set_live(member, False)
+    assert catalogue.locate((content_id(1),), 64)[0].name.endswith(".exe")
+    assert catalogue.search(SearchQuestion("x7")).rows[0].names[0].endswith(".exe")
+
+
 def test_a_member_publishes_no_more_than_one_may(tmp_path: Path) -> None:
     database = Database.create(tmp_path / "central.sqlite")
     catalogue = SqliteCatalogue(database, quota=Quota(entries=3, text_bytes=40))

@@ -116,16 +116,19 @@ class Describer:
         if facts is None:
             return None
         claim = self._most_held(facts[0]) or Claim(content, facts[1], holders)
-        alive = self._live_names(content, names)
+        best = self._live.best_name(content)
+        alive = self._live_names(content, [*names, best] if best else names)
+        names = [row[0] for row in alive if row[0] in names or (row[0] == best and self.matches(stage, row))]
         # Renamed since the window was read: whatever it is called now.
         matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
         if not matching:
             return None
-        (in_name, _, _), (_, kind, modified, path) = max(
-            ((self._in_file_name(stage, row[3]), self._live.name(row[0]), -row[0]), row) for row in matching
+        # Holders count first: one member can give a file any name that is asked for.
+        (_, in_name, _), (_, kind, modified, path) = max(
+            ((self._live.name(row[0]), self._in_file_name(stage, row[3]), -row[0]), row) for row in matching
         )
         name = _file_name(path)
-        others = dict.fromkeys(other for row in alive if (other := _file_name(row[3])) != name)
+        others = dict.fromkeys(other for row in self._most_held_first(alive) if (other := _file_name(row[3])) != name)
         return Described(
             SearchRow(
                 content_id=facts[0],
@@ -140,6 +143,9 @@ class Describer:
             in_name,
             holders,
         )
+
+    def _most_held_first(self, names: list[Name]) -> list[Name]:
+        return sorted(names, key=lambda row: -self._live.name(row[0]))
 
     def _most_held(self, content_id: bytes) -> Claim | None:
         """Of several sizes that are claimed and fit the question; None: there are not several."""

@@ -45,6 +45,8 @@ class LiveCounters:
         self._names = array("I")
         self._contents = array("I")
         self._content_of = array("I")
+        # By content, a name that had the most holders when it gained one: it outlasts many names of a single member.
+        self._best = array("I")
         # Names of each member that was live since the start; each name once.
         self._held: dict[int, array[int]] = {}
         # Names lately given up by members that keep the content under another, with the generation of that.
@@ -87,6 +89,13 @@ class LiveCounters:
         """Live members that have the content."""
         try:
             return self._contents[number]
+        except IndexError:
+            return 0
+
+    def best_name(self, content: int) -> int:
+        """A name of the content that many live members have, or had lately; 0: none."""
+        try:
+            return self._best[content]
         except IndexError:
             return 0
 
@@ -155,7 +164,7 @@ class LiveCounters:
                     self._count(held, -1)
                 return
             if live:
-                self._add(self._names, (name for name, _ in delta.gained), 1)
+                self._gain(name for name, _ in delta.gained)
                 self._add(self._contents, delta.gained_contents, 1)
                 self._note_risen(delta.gained_contents)
                 self._rename((name for name, _ in delta.lost), {content for _, content in delta.gained})
@@ -181,16 +190,29 @@ class LiveCounters:
         _grow(self._names, max(name for name, _ in rows))
         _grow(self._content_of, max(name for name, _ in rows))
         _grow(self._contents, max(content for _, content in rows))
+        _grow(self._best, max(content for _, content in rows))
         for name, content in rows:
             self._content_of[name] = content
 
     def _count(self, names: "array[int]", step: int) -> None:
         content_of = self._content_of
-        self._add(self._names, names, step)
+        if step > 0:
+            self._gain(names)
+        else:
+            self._add(self._names, names, step)
         contents = {content_of[name] for name in names}
         self._add(self._contents, contents, step)
         if step > 0:
             self._note_risen(contents)
+
+    def _gain(self, names: Iterable[int]) -> None:
+        """One more live member has each of the names."""
+        counters, content_of, best = self._names, self._content_of, self._best
+        for name in names:
+            counters[name] += 1
+            content = content_of[name]
+            if counters[name] > counters[best[content]]:
+                best[content] = name
 
     def _note_risen(self, contents: Iterable[int]) -> None:
         counters = self._contents

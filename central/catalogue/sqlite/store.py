@@ -205,13 +205,12 @@ class SqliteCatalogue:
 
     def _holders(self, content: int) -> Iterator[int]:
         """Each live holder once, in an order that favours nobody; a popular content is not read whole."""
-        run = self._database.read().execute
-        names = run("SELECT number FROM name WHERE content = ? LIMIT ?", (content, HELD_NAMES_READ)).fetchall()
+        names = self._names_of(content)
         # The more live members a name has, the more likely it comes early.
         # Names that seem dead come last: a renamed file's new name is one for a moment.
         drawn = sorted(
             (-(self._rng.random() ** (1 / holders)) if (holders := self._live.name(name)) else 0.0, name)
-            for (name,) in names
+            for name in names
         )
         seen: set[int] = set()
         for _, name in drawn:
@@ -219,6 +218,17 @@ class SqliteCatalogue:
                 if member not in seen and self._live.is_live(member) and self._really_has(member, name):
                     seen.add(member)
                     yield member
+
+    def _names_of(self, content: int) -> set[int]:
+        """Of very many, the one that is best known, and those all around from a random place."""
+        run = self._database.read().execute
+        select = "SELECT number FROM name WHERE content = ? AND path_key"
+        middle = self._rng.randint(-(1 << 31), (1 << 31) - 1)
+        rows = run(f"{select} >= ? LIMIT ?", (content, middle, HELD_NAMES_READ)).fetchall()
+        rows += run(f"{select} < ? LIMIT ?", (content, middle, HELD_NAMES_READ - len(rows))).fetchall()
+        names = {name for (name,) in rows}
+        best = self._live.best_name(content)
+        return names | {best} if best and len(names) == HELD_NAMES_READ else names
 
     def _members_of(self, name: int) -> Iterator[int]:
         """Members that have the name, live or not, all around from a random one."""
@@ -241,8 +251,11 @@ class SqliteCatalogue:
         return member not in self._reclaiming or not Parts(self._database.read(), member).without((name,))
 
     def _best_name(self, content: int) -> str:
+        """The one that most live members have, as far as is known; never one of many names of a single member."""
         rows = self._database.read().execute(
-            "SELECT number, path FROM name WHERE content = ? LIMIT ?", (content, NAMES_READ)
+            "SELECT number, path FROM name WHERE number = ? AND content = ?"
+            " UNION SELECT * FROM (SELECT number, path FROM name WHERE content = ? LIMIT ?)",
+            (self._live.best_name(content), content, content, NAMES_READ),
         )
         best = max(((self._live.name(number), -number, path) for number, path in rows.fetchall()), default=None)
         return best[2].rpartition("/")[2] if best else ""

@@ -19,7 +19,10 @@ class Lease:
 
 
 class Leases:
-    """Every call costs at most O(log n), `expire` that for each lease that ends."""
+    """Every call costs at most O(log n), `expire` that for each lease that ends.
+
+    `draw` costs O(n) only when few members have an address.
+    """
 
     def __init__(self) -> None:
         self._leases: dict[int, Lease] = {}
@@ -99,8 +102,9 @@ class Leases:
         barred = set(without)
         # Most live members have an address, so a few draws suffice; the whole list is the last resort.
         wanted = min(len(self._drawn), count + len(barred))
-        for pool in (rng.sample(self._drawn, wanted), rng.sample(self._drawn, len(self._drawn))):
-            for member in pool:
+        for size in (wanted, len(self._drawn)):
+            # Shuffling all costs much, so only when it is needed.
+            for member in rng.sample(self._drawn, size) if len(drawn) < count else ():
                 if len(drawn) >= count:
                     return drawn
                 if member not in barred and self._leases[member].addresses:

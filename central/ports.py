@@ -80,13 +80,10 @@ class Port:
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names), self._server)
         wanted = self._plan.address
         try:
-            _try_bind(wanted)
+            check_free(self._plan.option, wanted)
             port = self._server.add_secure_port(str(wanted), _credentials(self._plan))
-        except (OSError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or "in use"
-            raise StartError(
-                f"cannot listen on {wanted} ({why}); end the program that uses it, or choose with --{self._plan.option}"
-            ) from error
+        except RuntimeError as error:
+            raise _not_free(self._plan.option, wanted, "in use") from error
         self.address = Address(wanted.host, port)
         self._server.start()
 
@@ -104,8 +101,19 @@ class Port:
         self.workers.shutdown(wait=True)
 
 
+def _not_free(option: str, address: Address, why: str) -> StartError:
+    return StartError(f"cannot listen on {address} ({why}); end the program that uses it, or choose with --{option}")
+
+
+def check_free(option: str, address: Address) -> None:
+    """Raises StartError with the reason, which gRPC does not tell. `option` is the one that sets the address."""
+    try:
+        _try_bind(address)
+    except OSError as error:
+        raise _not_free(option, address, error.strerror or "in use") from error
+
+
 def _try_bind(address: Address) -> None:
-    """Raises OSError with the reason, which gRPC does not tell."""
     family, kind, proto, _, target = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -27,7 +27,7 @@ from central.housekeeping import Housekeeper
 from central.http_status import HttpStatus
 from central.members import Members, Revocations, revoked_publishers
 from central.metrics import Metrics
-from central.ports import RECEIVERS, Port, PortPlan
+from central.ports import RECEIVERS, Port, PortPlan, check_free
 from central.presence import Presence
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
 from central.turns import Turns
@@ -84,6 +84,10 @@ class Server:
 
     def _start(self, stack: ExitStack) -> None:
         options = self._options
+        if not (options.data_dir / AUTHORITY_FOLDER).exists():
+            # A start that is refused leaves no keys and no database in an empty folder.
+            for option, address in (("listen", options.listen), ("enrol", options.enrol), ("http", options.http)):
+                check_free(option, address)
         make_folder(options.data_dir)
         stack.enter_context(serve_lock(options.data_dir))
         authority = _authority(options)

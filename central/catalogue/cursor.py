@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import hmac
 import struct
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from central.domain import SearchQuestion
 from central.errors import BadQuestionError
 
 # Stage, generation of the tiers, floor, window start and end, holders and content of the last row shown; then a
-# check of all of it and of the question.
+# check of all of it and of the question, keyed, so that nobody can make one.
 _FORM = struct.Struct(">IIqqqIQ")
 _CHECK_BYTES = 8
 LAST = (1 << 63) - 1
@@ -33,12 +34,13 @@ class Cursor:
     holders: int = 0
     content: int = 0
 
-    def write(self, question: SearchQuestion) -> str:
+    def write(self, question: SearchQuestion, secret: bytes) -> str:
+        """`secret`: at most 64 bytes."""
         form = _FORM.pack(self.stage, self.generation, self.floor, self.start, self.end, self.holders, self.content)
-        return base64.urlsafe_b64encode(form + _check(form, question)).decode("ascii").rstrip("=")
+        return base64.urlsafe_b64encode(form + _check(form, question, secret)).decode("ascii").rstrip("=")
 
     @classmethod
-    def read(cls, question: SearchQuestion) -> "Cursor | None":
+    def read(cls, question: SearchQuestion, secret: bytes) -> "Cursor | None":
         """None for the first page. Raises BadQuestionError when the text is not one that `write` gave."""
         text = question.cursor
         if not text:
@@ -49,15 +51,18 @@ class Cursor:
         except (binascii.Error, UnicodeEncodeError) as error:
             raise problem from error
         form, check = data[: _FORM.size], data[_FORM.size :]
-        if len(form) != _FORM.size or check != _check(form, question):
+        if len(form) != _FORM.size or not hmac.compare_digest(check, _check(form, question, secret)):
             raise problem
-        return cls(*_FORM.unpack(form))
+        cursor = cls(*_FORM.unpack(form))
+        if cursor.content > LAST or (cursor.end != UNDECIDED and cursor.end < cursor.start):
+            raise problem
+        return cursor
 
 
 def lost_place() -> BadQuestionError:
     return BadQuestionError("the place to go on from is not known any more; search again")
 
 
-def _check(form: bytes, question: SearchQuestion) -> bytes:
+def _check(form: bytes, question: SearchQuestion, secret: bytes) -> bytes:
     asked = repr(replace(question, limit=0, cursor="")).encode()
-    return hashlib.blake2b(form + asked, digest_size=_CHECK_BYTES).digest()
+    return hashlib.blake2b(form + asked, digest_size=_CHECK_BYTES, key=secret, person=b"cursor").digest()

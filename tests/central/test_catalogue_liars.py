@@ -7,11 +7,12 @@ import pytest
 from catalogues import open_sqlite
 from central_kit import INDEX, batch, content_id
 
+from central.catalogue.cursor import LAST, Cursor
 from central.catalogue.sqlite import searching
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.database import Database
 from central.domain import Batch, Change, FileFacts, Quota, SearchQuestion
-from central.errors import BadInputError, OverloadedError, QuotaError
+from central.errors import BadInputError, BadQuestionError, OverloadedError, QuotaError
 
 MALLORY = 9
 
@@ -149,3 +150,29 @@ def test_a_member_publishes_no_more_than_one_may(tmp_path: Path) -> None:
     assert text_bytes() == 9
     catalogue.close()
     database.close()
+
+
+def test_a_cursor_cannot_be_made_by_others(catalogue: SqliteCatalogue) -> None:
+    share(catalogue, 1, {f"s/song {number}": number for number in range(9)})
+    question = SearchQuestion("song", limit=2)
+    real = catalogue.search(question).next_cursor
+    assert catalogue.search(SearchQuestion("song", limit=2, cursor=real)).rows
+    for made in (Cursor(0, 0, 0, 0, LAST), Cursor((1 << 32) - 1, 1, -(1 << 63), LAST, 1, 1, (1 << 64) - 1)):
+        for secret in (b"", b"guessed"):
+            with pytest.raises(BadQuestionError):
+                catalogue.search(SearchQuestion("song", limit=2, cursor=made.write(question, secret)))
+
+
+def test_a_window_that_grew_after_it_was_shown_is_read_in_parts(
+    catalogue: SqliteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share(catalogue, 1, {f"s/song {number}": number for number in range(9)})
+    cursor = catalogue.search(SearchQuestion("song", limit=2)).next_cursor
+    monkeypatch.setattr(searching, "SCAN_LIMIT", 10)
+    share(catalogue, 2, {f"s/song {number}": number for number in range(9, 200)})
+    found = set()
+    while cursor:
+        page = catalogue.search(SearchQuestion("song", limit=50, cursor=cursor))
+        found |= {row.content_id for row in page.rows}
+        cursor = page.next_cursor
+    assert len(found) == 198

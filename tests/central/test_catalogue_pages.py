@@ -96,7 +96,7 @@ def test_a_cursor_is_good_for_its_own_question_only(catalogue: SqliteCatalogue) 
 def test_no_text_is_taken_for_a_cursor(text: str) -> None:
     if text:
         with pytest.raises(BadQuestionError):
-            searching.Cursor.read(SearchQuestion("song", cursor=text))
+            searching.Cursor.read(SearchQuestion("song", cursor=text), b"secret")
 
 
 def test_kinds_and_sizes_filter_exactly(catalogue: SqliteCatalogue) -> None:

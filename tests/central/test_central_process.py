@@ -95,6 +95,7 @@ def test_a_port_in_use_is_named(tmp_path: Path, which: str) -> None:
     assert (status, out) == (1, "")
     assert address in one_line(error)
     assert which in error
+    assert not (tmp_path / "c").exists(), "a refused start leaves nothing behind"
 
 
 @pytest.mark.parametrize(

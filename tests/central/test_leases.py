@@ -1,6 +1,7 @@
 """Leases against a plain model, over any order of events and any passing of time."""
 
 import random
+from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -80,3 +81,20 @@ def test_everybody_is_drawn_sooner_or_later() -> None:
         leases.take(member, ("https://a:1",), 0.0, 5.0)
     rng = random.Random(1)
     assert {m for _ in range(100) for m in leases.draw(3, {7}, rng)} == set(range(30)) - {7}
+
+
+def test_drawing_few_of_many_looks_at_few() -> None:
+    leases = Leases()
+    for member in range(10_000):
+        leases.take(member, ("https://a:1",), 0.0, 5.0)
+    sizes: list[int] = []
+
+    class Counting(random.Random):
+        def sample(self, population: Any, k: int, **more: Any) -> list[Any]:
+            sizes.append(k)
+            return super().sample(population, k, **more)
+
+    rng = Counting(1)
+    for _ in range(200):
+        assert len(leases.draw(16, {5, 6}, rng)) == 16
+    assert max(sizes) == 18

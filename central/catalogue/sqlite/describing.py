@@ -123,8 +123,9 @@ class Describer:
         matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
         if not matching:
             return None
-        (in_name, _, _), (_, kind, modified, path) = max(
-            ((self._in_file_name(stage, row[3]), self._live.name(row[0]), -row[0]), row) for row in matching
+        # Holders count first: one member can give a file any name that is asked for.
+        (_, in_name, _), (_, kind, modified, path) = max(
+            ((self._live.name(row[0]), self._in_file_name(stage, row[3]), -row[0]), row) for row in matching
         )
         name = _file_name(path)
         others = dict.fromkeys(other for row in self._most_held_first(alive) if (other := _file_name(row[3])) != name)

@@ -78,6 +78,7 @@ class Searcher:
         tiers: TierKeeper,
         vocabulary: Vocabulary,
         claims: Claims,
+        secret: bytes,
         window: int = WINDOW,
     ) -> None:
         self._read = read
@@ -85,12 +86,13 @@ class Searcher:
         self._tiers = tiers
         self._vocabulary = vocabulary
         self._claims = claims
+        self._secret = secret
         self._window = window
 
     def search(self, question: SearchQuestion) -> SearchPage:
         """Raises BadQuestionError."""
         wanted = Wanted.read(question)
-        place = Cursor.read(question)
+        place = Cursor.read(question, self._secret)
         with self._tiers.current() if place is None else self._tiers.generation(place.generation) as tiers:
             looking = _Looking(self, wanted, question, tiers)
             page = looking.page(place or looking.beginning())
@@ -111,6 +113,7 @@ class _Looking:
         self._tiers = tiers
         self._stages = Stages(wanted, searcher._vocabulary)
         self._describer = Describer(self._read, self._live, wanted, searcher._claims)
+        self._secret = searcher._secret
         self._spent = 0.0
         self._late = False
 
@@ -132,14 +135,14 @@ class _Looking:
             if stage.number != place.stage:
                 place = self._start_of(stage, place)
             if cost >= SCAN_LIMIT or self._late or (stage.is_loose and len(shown) >= ENOUGH_ROWS):
-                return _page(shown, place.write(self._question))
+                return _page(shown, place.write(self._question, self._secret))
             window = self._read_window(stage, place)
             cost += window.cost + STAGE_COST
             for number, candidate in enumerate(window.candidates):
                 if number % TOGETHER == 0:
                     self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
                 if self._describer.text_read > READ_TEXT:
-                    return _page(shown, place.write(self._question))
+                    return _page(shown, place.write(self._question, self._secret))
                 described = self._describe(stage, window, place, candidate)
                 if described is None:
                     place = _past(place, window, candidate)
@@ -152,7 +155,7 @@ class _Looking:
                     place = _past(place, window, candidate)
                     continue
                 if len(shown) >= self._question.limit or text_left <= 0:
-                    return _page(shown, place.write(self._question))
+                    return _page(shown, place.write(self._question, self._secret))
                 shown[described.row.content_id] = described, stage.is_pieces
                 text_left -= _text_length(described.row)
                 place = _past(place, window, candidate)
@@ -208,7 +211,12 @@ class _Looking:
             every += names
             every_place += places
             live_names += self._collect(stage, place.floor, names, found)
-            if end == LAST or place.end != UNDECIDED:
+            if end == LAST:
+                continue
+            if place.end != UNDECIDED:
+                # More was published into it since: the rest becomes a window of its own.
+                if len(every) >= 2 * SCAN_LIMIT:
+                    return end, every, found
                 continue
             if self._late or live_names >= size or len(every) >= SCAN_LIMIT:
                 # Names of one content are side by side in a tier: its window ends before the last content.

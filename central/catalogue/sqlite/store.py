@@ -71,7 +71,9 @@ class SqliteCatalogue:
         self._vocabulary = Vocabulary.load(database.read())
         self._tiers = TierKeeper(database, self._live, known)
         self._claims = Claims(database.read, self._live, self._secret)
-        self._searcher = Searcher(database.read, self._live, self._tiers, self._vocabulary, self._claims, window)
+        self._searcher = Searcher(
+            database.read, self._live, self._tiers, self._vocabulary, self._claims, self._secret, window
+        )
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
         self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)

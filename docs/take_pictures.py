@@ -28,6 +28,7 @@ from desktop.app import Desktop  # noqa: E402
 from desktop.arguments import Options  # noqa: E402
 from desktop.runtime import Runtime  # noqa: E402
 from desktop.views.first_run import FirstRunPage  # noqa: E402
+from desktop.views.folder_view import Place  # noqa: E402
 from desktop.views.shell import Shell  # noqa: E402
 from desktop.window_settings import WindowSettings  # noqa: E402
 
@@ -98,6 +99,7 @@ async def member(desktop: Desktop, mine: Path, recording: str) -> None:
     take(desktop, "transfers-dark")
 
     desktop.choose_theme("light")
+    await neighbourhood(desktop, shell)
     shell.go("search")
     await until(lambda: session.transfers[0].state == "done", "the recording")
     shell.search.search_for(WORDS)
@@ -108,6 +110,21 @@ async def member(desktop: Desktop, mine: Path, recording: str) -> None:
     shell.toast.hide()
     await asyncio.sleep(0.2)
     take(desktop, "search-light")
+
+
+async def neighbourhood(desktop: Desktop, shell: Shell) -> None:
+    """Bruno's photos, as the window shows what a member shares: some are here already."""
+    page = shell.neighbourhood
+    shell.go("neighbourhood")
+    bruno = await until(lambda: [m for m in page.members.model.rows if m.name == "Bruno"], "Bruno")
+    page.visit(Place(bruno[0], ("Fotos del mercado",)))
+    await until(lambda: page.folder.model.rowCount(), "Bruno's photos")
+    missing = [i for i, row in enumerate(page.folder.model.rows) if not page.folder.model.has(row)]
+    page.folder.table.selectRow(missing[0])
+    page.folder.table.setFocus()
+    shell.toast.hide()
+    await asyncio.sleep(0.2)
+    take(desktop, "neighbourhood-light")
 
 
 async def fetch(shell: Shell, name: str) -> None:

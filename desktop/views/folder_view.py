@@ -55,7 +55,7 @@ class FolderView(QWidget):
         self._context, self._session = context, session
         self.place: Place | None = None
         self._after: str | None = None
-        self._loading = False
+        self._pending: tuple[Place, str] | None = None  # the page that is on its way; others come too late
         words, look = context.words, context.look
         self.way = Breadcrumb(look)
         self.line = Label("", "small")
@@ -140,7 +140,7 @@ class FolderView(QWidget):
         self._session.do(self._fetch(places, output), done=self._fetched)
 
     def _clear(self, place: Place | None, way: Sequence[str]) -> None:
-        self.place, self._after, self._loading = place, None, False
+        self.place, self._after, self._pending = place, None, None
         self.way.show_way(way)
         self.model.replace(())
         self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
@@ -163,7 +163,7 @@ class FolderView(QWidget):
             self.say.emit(words("people.all-here"))
 
     def _send(self, place: Place, after: str) -> None:
-        self._loading = True
+        self._pending = (place, after)
         client = self._session.client
         work: Coroutine[Any, Any, Listing] = (
             client.listing(place.member.peer_id, place.path, after)
@@ -177,9 +177,9 @@ class FolderView(QWidget):
         )
 
     def _answered(self, place: Place, after: str, listing: Listing) -> None:
-        if place != self.place:
+        if (place, after) != self._pending:
             return
-        self._loading, self._after = False, listing.next_after
+        self._pending, self._after = None, listing.next_after
         if after:
             self.model.append(listing.entries)
         else:
@@ -197,9 +197,9 @@ class FolderView(QWidget):
         self._selection_changed()
 
     def _refused(self, place: Place, after: str, error: ApiError) -> None:
-        if place != self.place:
+        if (place, after) != self._pending:
             return
-        self._loading = False
+        self._pending = None
         title, detail = self._context.words.problem(error.code, error.title, error.detail)
         if after:
             self.say.emit(f"{title}. {detail}")
@@ -210,7 +210,7 @@ class FolderView(QWidget):
         self._selection_changed()
 
     def _more(self) -> None:
-        if self.place is not None and self._after and not self._loading:
+        if self.place is not None and self._after and self._pending is None:
             self._send(self.place, self._after)
 
     def _step_back(self, count: int) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from peer_core.directory.central import CentralClient
+from peer_core.directory.messages import peers_bytes, read_members
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.types import Neighbour, PeerRecord, Role, Via, ViaKind
 from peer_core.errors import (
@@ -26,7 +27,6 @@ from peer_core.identity.connection import PeerConnection
 from peer_core.loops import Loop
 
 WANTED = 3
-CANDIDATES = 16
 # A neighbour slower than this gets company: the next one is asked too. The central itself is asked only when that much
 # longer nobody has answered, for it learns who asks.
 HEDGE_SECONDS = 0.6
@@ -184,23 +184,28 @@ class Neighbours:
             self._unhelpful = {p: t for p, t in self._unhelpful.items() if now - t < AVOID_SECONDS}
             good = [p for p in self._known if self._is_good(p) and not self._is_revoked(p.peer_id)]
             avoided = [*self._silent, *self._unhelpful]
-        if len(good) >= WANTED:
+        preferred = [p for p in self._preferred if p not in avoided and all(g.peer_id != p for g in good)]
+        if len(good) >= WANTED and not preferred:
             return
-        count = CANDIDATES if self._preferred else WANTED - len(good)
         try:
-            more = self._central.neighbours(count, [*avoided, *(p.peer_id for p in good)])
+            more = self._wanted(preferred)
+            if len(good) + len(more) < WANTED:
+                more += self._central.neighbours(WANTED, [*avoided, *(p.peer_id for p in [*good, *more])])
         except BarrioError:
             return
-        more.sort(key=lambda p: p.peer_id not in self._preferred)
         with self._lock:
-            known = [p for p in self._known if p in good]
-            for peer in more:
-                if len(known) < WANTED and all(p.peer_id != peer.peer_id for p in known):
-                    known.append(peer)
-            if self._preferred:
-                known.sort(key=lambda p: p.peer_id not in self._preferred)
-            self._known = known
-            self._silent &= {p.peer_id for p in known}
+            known = {p.peer_id: p for p in [*more, *(p for p in self._known if p in good)]}
+            # Those that the person prefers first, then those that have helped before.
+            order = [*(p for p in self._preferred if p in known), *(p.peer_id for p in good), *known]
+            self._known = [known[peer_id] for peer_id in dict.fromkeys(order)][:WANTED]
+            self._silent &= {p.peer_id for p in self._known}
+
+    def _wanted(self, peer_ids: list[str]) -> list[PeerRecord]:
+        """Those of the peers that are here now."""
+        if not peer_ids:
+            return []
+        page = read_members(self._central.query(peers_bytes(peer_ids)), len(peer_ids))
+        return [record for record in page.members if record.peer_id in peer_ids]
 
 
 class _Race(Generic[T]):

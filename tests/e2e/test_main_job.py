@@ -187,6 +187,21 @@ def test_a_substitute_answers_when_the_primary_dies_and_the_central_when_all_do(
     assert d.json("status")["queries"]["direct"] >= 1
 
 
+def test_a_preferred_neighbour_becomes_the_primary_and_is_replaced_when_it_dies(world: World) -> None:
+    others = [world.peer(name) for name in ("a", "b", "c", "e")]
+    wanted = others[3]
+    d = world.peer("d", "--neighbour", wanted.peer_id)
+    primary = wait_neighbours(d, 3)[0]
+    assert (primary["peer_id"], primary["role"]) == (wanted.peer_id, "primary")
+    assert d.json("search", "nothing") == []
+    assert wanted.json("status")["relayed"] == 1
+    assert wanted.program is not None
+    wanted.program.kill()
+    wait_for(lambda: all(n["peer_id"] != wanted.peer_id for n in d.json("neighbours")), 15, "another primary")
+    assert d.json("search", "nothing") == []
+    assert d.json("status")["queries"]["direct"] == 0
+
+
 def test_a_silent_peer_vanishes_with_its_lease_and_returns_without_publishing(world: World) -> None:
     world.file("receta.txt", 500, "a")
     a = world.peer("a")

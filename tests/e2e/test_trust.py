@@ -192,7 +192,16 @@ def test_the_local_api_is_for_its_own_user_alone(world: World) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../escape.txt", "CON", "é" * 120 + ".txt", "tab\tand\x07bell.txt", "gpj.\u202eexe.txt", "...", "a\\b.txt"],
+    [
+        "../../escape.txt",
+        "CON",
+        "é" * 120 + ".txt",
+        "n" * 300 + ".txt",
+        "tab\tand\x07bell.txt",
+        "gpj.\u202eexe.txt",
+        "...",
+        "a\\b.txt",
+    ],
 )
 def test_hostile_names_land_inside_the_folder(world: World, name: str) -> None:
     path = world.file("plain.txt", 3000, "a")

@@ -43,7 +43,7 @@ class Enrolment:
         self.directory_port = 0
 
     def enrol(self, token: str, signing_request: bytes, name: str) -> Membership:
-        """Uses the invite once, also for a member that comes again. Raises CentralError of several kinds."""
+        """Uses the invite once, also for a member that comes again later. Raises CentralError of several kinds."""
         if not token or len(token.encode()) > MAX_TOKEN:
             raise BadInputError(f"a token has 1 to {MAX_TOKEN} bytes")
         name = clean_name(name)
@@ -52,7 +52,7 @@ class Enrolment:
         with self._database.write(durable=True) as connection:
             if self._members.is_revoked(connection, applicant.peer_id):
                 raise RevokedError("this device was removed from the barrio; ask who runs it")
-            redeem(connection, token, now)
+            redeem(connection, token, applicant.peer_id, now)
             self._members.admit(connection, applicant.peer_id, name, int(now))
             membership = self._sign(applicant)
         self._members.refresh(applicant.peer_id)

@@ -16,6 +16,8 @@ MAX_USES = 1_000_000
 MAX_SECONDS = 10 * 365 * 86400
 # An invite that is over is kept this long, so that its error can say what happened to it.
 KEPT_SECONDS = 90 * 86400
+# A join that was cut off may be tried again for this long.
+AGAIN_SECONDS = 600
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -45,9 +47,17 @@ def make_invite(database: Database, uses: int, seconds: int, now: int) -> str:
     return token
 
 
-def redeem(connection: sqlite3.Connection, token: str, now: float) -> None:
-    """Uses the invite once, inside the caller's transaction. Raises InviteRefusedError, with what is wrong with it."""
+def redeem(connection: sqlite3.Connection, token: str, peer_id: str, now: float) -> None:
+    """Uses the invite once, inside the caller's transaction. Raises InviteRefusedError, with what is wrong with it.
+
+    Once is also when the same peer comes again within `AGAIN_SECONDS`, whose first answer was perhaps lost.
+    """
     ask = "ask for a new one"
+    # What is from the future lay there when the clock was set back.
+    connection.execute("DELETE FROM redeemed WHERE since < ? OR since > ?", (now - AGAIN_SECONDS, now + 1))
+    lately = (_hash(token), peer_id)
+    if connection.execute("SELECT 1 FROM redeemed WHERE token_hash = ? AND peer_id = ?", lately).fetchone() is not None:
+        return
     row = connection.execute("SELECT uses, used, expires FROM invite WHERE token_hash = ?", (_hash(token),)).fetchone()
     if row is None:
         raise InviteRefusedError(f"this invite is not known here; copy the whole link again, or {ask}")
@@ -58,6 +68,7 @@ def redeem(connection: sqlite3.Connection, token: str, now: float) -> None:
     if used >= uses:
         raise InviteRefusedError(f"this invite has already been used up; {ask}")
     connection.execute("UPDATE invite SET used = used + 1 WHERE token_hash = ?", (_hash(token),))
+    connection.execute("INSERT INTO redeemed (token_hash, peer_id, since) VALUES (?, ?, ?)", (*lately, int(now)))
 
 
 def _hash(token: str) -> bytes:

@@ -12,8 +12,9 @@ from central.errors import BadInputError, NotFoundError, RevokedError, StrangerE
 from protos.agreed import revocations_message
 
 MAX_NAME = 64
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNFIT = {"Cc", "Cs", "Cn", "Zl", "Zp"}
+# Emoji and several scripts need these two between characters; all other invisible ones make names that look alike.
+_JOINERS = "\u200c\u200d"
 MIN_PREFIX = 8
 
 
@@ -22,11 +23,24 @@ def clean_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= MAX_NAME:
         raise BadInputError(f"a name has 1 to {MAX_NAME} characters")
-    if any(c in _BIDI or unicodedata.category(c) in _UNFIT for c in name):
-        raise BadInputError("a name must not contain control or direction characters")
+    if any(unicodedata.category(c) in _UNFIT for c in name) or not _joined(name):
+        raise BadInputError("a name must not contain control, direction or invisible characters")
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
         raise BadInputError("a name needs something that can be seen")
     return name
+
+
+def _joined(name: str) -> bool:
+    """Whether the only format characters are joiners, each between two characters that can be seen."""
+    padded = f" {name} "
+    return all(
+        unicodedata.category(c) != "Cf" or (c in _JOINERS and _is_seen(before) and _is_seen(after))
+        for before, c, after in zip(padded, padded[1:], padded[2:], strict=False)
+    )
+
+
+def _is_seen(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "CZ"
 
 
 @dataclass(frozen=True)

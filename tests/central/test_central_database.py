@@ -150,7 +150,24 @@ def test_readers_of_ended_threads_are_closed_too(path: Path) -> None:
         connections[0].execute("SELECT 1")
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\x00", "gpj.\u202eexe", "\u200d", "a\u2028b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "   ",
+        "x" * 65,
+        "a\nb",
+        "a\x00",
+        "gpj.\u202eexe",
+        "\u200d",
+        "a\u2028b",
+        "An\u200ba",
+        "Ana\u2060",
+        "Ana\u200d",
+        "A\u00adna",
+        "a \u200d b",
+    ],
+)
 def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
     with pytest.raises(Exception, match="name"):
         clean_name(name)
@@ -158,4 +175,5 @@ def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
 
 def test_names_are_tidied() -> None:
     assert clean_name("  Jose\u0301  ") == "José"
-    assert clean_name("👩‍💻 laptop") == "👩‍💻 laptop"
+    for name in ("👩‍💻 laptop", "می\u200cخواهم", "❤️\u200d🔥"):
+        assert clean_name(name) == name

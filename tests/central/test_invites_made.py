@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from central.database import Database
 from central.errors import BadInputError, InviteRefusedError
-from central.invites import KEPT_SECONDS, make_invite, parse_duration, redeem
+from central.invites import AGAIN_SECONDS, KEPT_SECONDS, make_invite, parse_duration, redeem
 
 
 @pytest.fixture
@@ -20,9 +21,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def use(database: Database, token: str, now: float) -> None:
+NUMBERS = count()
+
+
+def use(database: Database, token: str, now: float, peer_id: str = "") -> None:
+    """By another peer each time, unless it is named."""
     with database.write() as connection:
-        redeem(connection, token, now)
+        redeem(connection, token, peer_id or f"peer {next(NUMBERS)}", now)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_an_invite_counts_its_uses_and_ends(database: Database) -> None:
 def test_a_use_is_taken_back_with_the_transaction(database: Database) -> None:
     token = make_invite(database, 1, 100, now=1000)
     with pytest.raises(RuntimeError), database.write() as connection:
-        redeem(connection, token, 1001)
+        redeem(connection, token, "peer", 1001)
         raise RuntimeError
     use(database, token, 1002)
 
@@ -95,9 +100,23 @@ def test_two_connections_cannot_use_the_last_use_twice(database: Database) -> No
     other = Database.open(database.path)
     try:
         with database.write() as connection:
-            redeem(connection, token, 1001)
+            redeem(connection, token, "peer", 1001)
         with pytest.raises(InviteRefusedError, match="used up"):
             use(other, token, 1001)
     finally:
         other.close()
     assert isinstance(database.read(), sqlite3.Connection)
+
+
+def test_a_peer_that_comes_again_soon_uses_the_invite_once(database: Database) -> None:
+    token = make_invite(database, 2, 100_000, now=1000)
+    for now in (1000, 1001, 1000 + AGAIN_SECONDS):
+        use(database, token, now, "ana")
+    use(database, token, 1002, "bruno")
+    with pytest.raises(InviteRefusedError, match="used up"):
+        use(database, token, 1003, "carla")
+    use(database, token, 1003, "ana")
+    with pytest.raises(InviteRefusedError, match="used up"):
+        use(database, token, 1001 + AGAIN_SECONDS, "ana")
+    with pytest.raises(InviteRefusedError, match="used up"):
+        use(database, token, 900, "bruno")

@@ -22,6 +22,7 @@ from peer_core.transfer.types import Holder, Located
 THREADS = 16
 CONNECTIONS = 1000
 CONNECTIONS_PER_ADDRESS = 200
+CONNECTIONS_PER_PEER = 64
 IDLE_SECONDS = 60
 DRAIN_SECONDS = 2.0
 log = logging.getLogger("barrio")
@@ -125,6 +126,7 @@ class Online:
             tls=self.identity.server_context,
             connection_limit=CONNECTIONS,
             per_address_limit=CONNECTIONS_PER_ADDRESS,
+            per_peer_limit=CONNECTIONS_PER_PEER,
             max_body_bytes=MAX_QUESTION,
             channel_timeout=IDLE_SECONDS,
         )

@@ -88,6 +88,7 @@ class HostedServer:
         tls: Callable[[], ssl.SSLContext] | None = None,
         connection_limit: int = 1000,
         per_address_limit: int | None = None,
+        per_peer_limit: int | None = None,
         max_body_bytes: int = 1 << 20,
         channel_timeout: float = 120.0,
         patience: Patience | None = None,
@@ -123,6 +124,7 @@ class HostedServer:
                 channel_class=TlsChannel if tls else Channel,
                 patience=patience or Patience(idle=channel_timeout),
                 per_address_limit=per_address_limit,
+                per_peer_limit=per_peer_limit,
                 new_context=tls,
             )
         except BaseException as error:

@@ -37,12 +37,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         channel_class: type[Channel],
         patience: Patience,
         per_address_limit: int | None,
+        per_peer_limit: int | None,
         new_context: Callable[[], Any] | None,
     ) -> None:
         self.sockets = sockets
         self.channel_class = channel_class
         self.patience = patience
         self.per_address_limit = per_address_limit
+        self.per_peer_limit = per_peer_limit
         self.new_context = new_context
         self.draining = False
         self.loop_thread: int | None = None
@@ -106,6 +108,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         if len(living) < self.adj.connection_limit:
             return True
         return self._make_room(living)
+
+    def has_enough_of(self, peer_id: str) -> bool:
+        """Whether one more connection of a peer is too much: one member, from however many addresses, is one member."""
+        if self.per_peer_limit is None or not peer_id:
+            return False
+        living = sum(channel.peer_id == peer_id and not channel.will_close for channel in self.channels)
+        return living > self.per_peer_limit
 
     def _make_room(self, channels: list[Channel]) -> bool:
         return self._evict(c for c in channels if c.handshaking) or self._evict(c for c in channels if c.idle)

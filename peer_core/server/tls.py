@@ -31,6 +31,7 @@ class TlsChannel(Channel):
         assert server.new_context is not None
         tls = server.new_context().wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._wants_write = False
+        self._ends_at = 0.0
         try:
             super().__init__(server, tls, addr)
         except BaseException:
@@ -77,6 +78,10 @@ class TlsChannel(Channel):
         self.peer_names = tuple(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
         ids = {peer_id for peer_id in map(peer_id_from_host_name, self.peer_names) if peer_id is not None}
         self.peer_id = ids.pop() if len(ids) == 1 else ""
+        self._ends_at = ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else 0.0
+        if self.server.has_enough_of(self.peer_id):
+            log.info("too many connections of %s", self.peer_id)
+            return self.handle_close()
         # A request may have come with the last flight, and poll() cannot see it inside OpenSSL.
         return super().handle_read()
 
@@ -107,4 +112,7 @@ class TlsChannel(Channel):
     def overdue(self, now: float) -> str | None:
         if self.handshaking:
             return "no handshake" if now - self.born > self.server.patience.handshake else None
+        # The end of a certificate is a time of the calendar; a kept connection must not outlive it.
+        if time.time() > self._ends_at:
+            return "the certificate has ended"
         return super().overdue(now)

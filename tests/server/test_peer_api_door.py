@@ -1,5 +1,6 @@
 """The peer API over real TLS: who is let in, what is answered, and that docs/protocol.md tells it."""
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,11 @@ from trust import Authority
 
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
+from peer_core.identity.connection import PeerConnection, converted
+from peer_core.identity.store import Identity
 from peer_core.server.peer_api import MAX_QUESTION
+from peer_core.server.relay_slots import BusyError, RelaySlots
+from peer_core.transfer.types import Holder
 from protos.agreed import encode_id
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,7 +32,9 @@ class Door:
         path = root / "file"
         path.write_bytes(DATA)
         self.holder = HonestHolder(authority.identity(root / "holder", "holder"), path)
-        self.http = PeerHttp(authority.identity(root / "caller", "caller"))
+        self.authority = authority
+        self.caller = authority.identity(root / "caller", "caller")
+        self.http = PeerHttp(self.caller)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -114,6 +121,57 @@ def test_kept_connections_are_used_again_and_a_closed_one_is_noticed(door: Door)
     door.holder.close()
     with pytest.raises(PeerUnreachableError):
         door.ask("GET", "/v1/peer")
+
+
+def opened(identity: Identity, holder: Holder) -> PeerConnection | None:
+    """A connection that got an answer, kept open."""
+    connection = PeerConnection(identity, holder.peer_id, holder.name, holder.addresses, 3)
+    try:
+        with converted("the holder"):
+            connection.open(3)
+            connection.request("GET", "/v1/peer")
+            with connection.getresponse() as response:
+                response.read()
+    except PeerUnreachableError:
+        connection.close()
+        return None
+    return connection
+
+
+def test_one_member_cannot_take_all_connections(door: Door, tmp_path: Path) -> None:
+    holder = door.holder.holder
+    kept = [opened(door.caller, holder) for _ in range(12)]
+    assert sum(c is not None for c in kept) == 8
+    other = opened(door.authority.identity(tmp_path / "other", "other"), holder)
+    assert other is not None
+    for connection in [*kept, other]:
+        if connection is not None:
+            connection.close()
+
+
+def test_a_kept_connection_ends_with_its_certificate(door: Door, tmp_path: Path) -> None:
+    brief = door.authority.identity(tmp_path / "brief", "brief")
+    brief.replace_certificate(door.authority.sign(brief.private_key(), 3 / 86_400))
+    connection = opened(brief, door.holder.holder)
+    assert connection is not None
+    connection.sock.settimeout(20)
+    assert connection.sock.recv(1) == b""
+    connection.close()
+
+
+def test_questions_of_one_member_leave_room_for_others() -> None:
+    slots = RelaySlots()
+    with slots.slot("a"), slots.slot("a"):
+        with pytest.raises(BusyError), slots.slot("a"):
+            pass
+        with contextlib.ExitStack() as stack:
+            for peer in "bcd":
+                stack.enter_context(slots.slot(peer))
+                stack.enter_context(slots.slot(peer))
+            with pytest.raises(BusyError), slots.slot("e"):
+                pass
+        with slots.slot("e"):
+            pass
 
 
 def test_the_protocol_document_names_every_route(door: Door) -> None:

@@ -41,6 +41,7 @@ class HonestHolder:
             threads=4,
             tls=identity.server_context,
             connection_limit=100,
+            per_peer_limit=8,
             max_body_bytes=1 << 16,
         )
         self._server.start()

@@ -162,6 +162,6 @@ class _Reflection(reflection.ReflectionServicer):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "reflection is busy; try again in a moment")
         try:
             # The stubs say that the base returns nothing; it is a generator.
-            yield from super().ServerReflectionInfo(request_iterator, context)  # type: ignore[misc]
+            yield from super().ServerReflectionInfo(request_iterator, context)  # type: ignore[misc]  # grpc's class has no types
         finally:
             self._room.release()

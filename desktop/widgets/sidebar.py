@@ -67,7 +67,7 @@ class Sidebar(Frame):
     def show_page(self, page: str) -> None:
         self.buttons[page].setChecked(True)
 
-    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # type: ignore[override]
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # type: ignore[override]  # widgets only
         if isinstance(event, QResizeEvent):
             self._place_badge()
         return super().eventFilter(watched, event)

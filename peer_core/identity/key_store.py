@@ -46,13 +46,6 @@ def recall(folder: Path, account: str, store: KeyStore) -> str:
     return passphrase
 
 
-def forget(folder: Path, account: str, store: KeyStore) -> None:
-    if store is KeyStore.KEYRING:
-        _in_keyring(lambda keyring: keyring.delete_password(SERVICE, account))
-    else:
-        (folder / "passphrase").unlink(missing_ok=True)
-
-
 def _set_and_check(keyring: Any, account: str, passphrase: str) -> bool:
     keyring.set_password(SERVICE, account, passphrase)
     return bool(keyring.get_password(SERVICE, account) == passphrase)

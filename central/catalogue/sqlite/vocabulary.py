@@ -57,7 +57,7 @@ class Vocabulary:
         bit = 1 << len(self._blocks)
         self._blocks.append(block)
         masks = self._masks
-        for triple in set(zip(block, block[1:], block[2:])):  # noqa: B905
+        for triple in set(zip(block, block[1:], block[2:])):  # noqa: B905  # shorter by design
             masks[triple] = masks.get(triple, 0) | bit
         self._tail = bytearray(b"\n")
         self._in_tail = 0
@@ -85,7 +85,7 @@ class Vocabulary:
             yield from self._blocks
         else:
             mask = -1
-            for triple in zip(piece, piece[1:], piece[2:]):  # noqa: B905
+            for triple in zip(piece, piece[1:], piece[2:]):  # noqa: B905  # shorter by design
                 mask &= self._masks.get(triple, 0)
             while mask:
                 lowest = mask & -mask

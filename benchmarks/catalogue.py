@@ -28,6 +28,7 @@ from central.database import Database
 from central.directory import Directory
 from central.domain import Batch, Member, SearchQuestion
 from central.leases import Lease
+from central.members import Members
 from central.service import DirectoryService
 from protos.barrio.v1 import directory_pb2
 
@@ -55,7 +56,8 @@ class Service:
         self.catalogue = SqliteCatalogue(self.database)
         # As `serve` does.
         gc.freeze()
-        directory = Directory(None, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]
+        members = Members(self.database)
+        directory = Directory(members, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]
         self._query = DirectoryService(directory).methods["Query"]
         self._caller = Member(1, "bench", "bench")
 

@@ -62,9 +62,10 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def serve_lock(folder: Path, patience: float = 1.0) -> Iterator[None]:
+def serve_lock(folder: Path, patience: float = 3.0) -> Iterator[int]:
     """Held by the one server of this folder; the system lets go of it when the process ends, however it ends.
 
+    Gives the open file: processes that inherit it hold the lock too (on POSIX).
     Waits up to `patience` seconds, since `is_served` of another process holds it for a moment.
     """
     with (folder / LOCK_FILE).open("ab") as file:
@@ -73,7 +74,7 @@ def serve_lock(folder: Path, patience: float = 1.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise StorageError(f"a central already serves from {folder}; stop it first, or choose another folder")
             time.sleep(0.05)
-        yield
+        yield file.fileno()
 
 
 def is_served(folder: Path) -> bool:

@@ -28,7 +28,8 @@ def _migrations() -> list[tuple[int, str]]:
 class Database:
     """Open with `create` or `open`; `close` when no thread uses it any more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer_cache_kib: int = 0) -> None:
+        """`writer_cache_kib`: pages kept for writing; 0: as few as for reading."""
         self.path = path
         self._local = threading.local()
         self._lock = threading.Lock()  # guards _readers
@@ -42,6 +43,8 @@ class Database:
         with _storage_errors(path):
             self._writer = self._connect()
             try:
+                if writer_cache_kib:
+                    self._writer.execute(f"PRAGMA cache_size = -{writer_cache_kib}")
                 self._check()
                 self._watcher = self._connect()
             except BaseException:
@@ -83,6 +86,9 @@ class Database:
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.execute("PRAGMA cache_size = -16000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        # Larger than what a checkpoint leaves: cutting the log each time holds up those who read it.
+        connection.execute("PRAGMA journal_size_limit = 268435456")
         return connection
 
     def _check(self) -> None:
@@ -100,8 +106,6 @@ class Database:
         if self._version() == 0:
             self._writer.execute("PRAGMA page_size = 8192")
         self._writer.execute("PRAGMA journal_mode = WAL")
-        self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self._writer.execute("PRAGMA journal_size_limit = 67108864")
         found = self._version()
         steps = [step for step in _migrations() if step[0] > found]
         if steps and found > 0:
@@ -126,6 +130,19 @@ class Database:
             self._writer.backup(target)
         finally:
             target.close()
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Inside, another process writes at this one's order: nobody here tries to, and each has its turn.
+
+        Raises OverloadedError when other writers keep the database for too long.
+        """
+        if not self._writer_lock.acquire(timeout=BUSY_SECONDS):
+            raise OverloadedError("the central is busy writing; try again in a moment")
+        try:
+            yield
+        finally:
+            self._writer_lock.release()
 
     @contextmanager
     def write(self, durable: bool = False) -> Iterator[sqlite3.Connection]:

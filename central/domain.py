@@ -1,6 +1,7 @@
 """The central's own words for what travels: plain frozen data, without gRPC and without SQL."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PUBLISH_BATCH = 1000
 MAX_SIZE = 1 << 53
@@ -36,8 +37,8 @@ class RevocationList:
     signature: bytes
 
 
-@dataclass(frozen=True)
-class Change:
+# A batch has a thousand of each, which tuples make, and send to another process, in half of the time.
+class Change(NamedTuple):
     """One numbered change of a peer's entries. `path` is SHARE/FOLDERS/NAME; `file` is None when it is gone."""
 
     sequence: int
@@ -45,8 +46,7 @@ class Change:
     file: "FileFacts | None"
 
 
-@dataclass(frozen=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """`content_id`: 32 bytes; `size` in bytes; `modified` in seconds since 1970."""
 
     content_id: bytes

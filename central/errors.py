@@ -54,6 +54,10 @@ class OverloadedError(CentralError):
     status = "RESOURCE_EXHAUSTED"
 
 
+class ScribeLostError(OverloadedError):
+    """The process that writes ended before it answered: it may have written, or not."""
+
+
 class QuotaError(CentralError):
     """A member publishes more than one member may."""
 

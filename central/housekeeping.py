@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from central.errors import OverloadedError
+
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
@@ -40,6 +42,9 @@ class Housekeeper:
     def _do(self, name: str, job: Callable[[], bool | None]) -> bool:
         try:
             return bool(job())
+        except OverloadedError as error:
+            log.info("%s: %s", name, error.message)
+            return False
         except Exception:
             # The next round tries again; calls are not affected.
             log.exception("housekeeping failed: %s", name)

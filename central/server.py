@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from central.authority import Authority
+from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.config import Address
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
@@ -89,13 +90,17 @@ class Server:
             for option, address in (("listen", options.listen), ("enrol", options.enrol), ("http", options.http)):
                 check_free(option, address)
         make_folder(options.data_dir)
-        stack.enter_context(serve_lock(options.data_dir))
+        lock = stack.enter_context(serve_lock(options.data_dir))
         authority = _authority(options)
         database = Database.create(options.database)
         stack.callback(database.close)
         self.database = database
         network_name = _network_name(database, options.name)
-        catalogue = SqliteCatalogue(database, quota=options.quota)
+        # The scribe holds the lock too: one that outlives a killed central ends before the next one begins.
+        catalogue = SqliteCatalogue(
+            database, scribe=lambda secret: ScribeProcess(database, secret, options.quota, inherited=(lock,))
+        )
+        stack.callback(catalogue.close)
         members = Members(database)
         presence = Presence(database, catalogue)
         presence.start()
@@ -119,6 +124,7 @@ class Server:
         housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
         housekeeper.every(2.0, "cleaning", catalogue.clean)
         housekeeper.every(10.0, "popular names", catalogue.raise_popular)
+        housekeeper.every(10.0, "scribe", catalogue.rest)
         # Seconds of work for a large catalogue, which ending leases cannot wait for.
         builder = Housekeeper("builder")
         builder.every(30.0, "tiers", catalogue.tend_tiers)

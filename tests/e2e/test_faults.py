@@ -138,6 +138,37 @@ def test_a_central_restarted_under_load_gets_everybody_back(world: World) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_the_scribe_dies_alone_and_with_its_central(world: World) -> None:
+    """Who publishes tries again; a killed central leaves nobody behind that writes, and its next start goes on."""
+    a, b = world.peer("a"), world.peer("b")
+    world.file("primero.txt", 100, "a")
+    world.share("a", 1)
+    wait_for(lambda: _finds(b, "primero"), 10, "the first file")
+    (scribe,) = _children(world.central.program.process.pid)
+    os.kill(scribe, signal.SIGKILL)
+    world.file("segundo.txt", 100, "a")
+    a.verb("share", "rescan")
+    wait_for(lambda: _finds(b, "segundo"), 15, "the second file")
+    (scribe,) = _children(world.central.program.process.pid)
+    world.central.program.kill()
+    wait_for(lambda: not Path(f"/proc/{scribe}").exists(), 10, "the scribe's end")
+    world.central.start()
+    world.file("tercero.txt", 100, "a")
+    a.verb("share", "rescan")
+    wait_for(lambda: _finds(b, "tercero"), 20, "the third file")
+
+
+def _finds(peer: HeadlessPeer, word: str) -> bool:
+    done = peer.try_verb("search", word, "--json")
+    return done.returncode == 0 and len(json.loads(done.stdout)) == 1
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
 def test_a_disk_that_is_too_small_is_told_before_and_nothing_is_lost(world: World) -> None:
     small = world.root / "small"
     small.mkdir()

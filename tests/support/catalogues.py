@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from central.catalogue.interface import Catalogue
+from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.database import Database
+from central.domain import Quota
 
 WINDOW = 1000
 
@@ -19,10 +22,12 @@ class Opened:
     close: Callable[[], None]
 
 
-def open_sqlite(folder: Path, window: int = WINDOW) -> Opened:
+def open_sqlite(folder: Path, window: int = WINDOW, alone: bool = False) -> Opened:
+    """`alone`: what is written is written in a process of its own, as the central does."""
     database = Database.create(folder / "central.sqlite")
+    scribe = (lambda secret: ScribeProcess(database, secret, Quota())) if alone else None
     # Few members make a content popular here, so that small tests see all tiers.
-    catalogue = SqliteCatalogue(database, window, cleaning_patience=0, popular=2, known=1)
+    catalogue = SqliteCatalogue(database, window, cleaning_patience=0, popular=2, known=1, scribe=scribe)
 
     def close() -> None:
         catalogue.close()
@@ -31,4 +36,7 @@ def open_sqlite(folder: Path, window: int = WINDOW) -> Opened:
     return Opened(catalogue, close)
 
 
-IMPLEMENTATIONS: dict[str, Callable[..., Opened]] = {"sqlite": open_sqlite}
+IMPLEMENTATIONS: dict[str, Callable[..., Opened]] = {
+    "sqlite": open_sqlite,
+    "sqlite with a scribe's process": partial(open_sqlite, alone=True),
+}

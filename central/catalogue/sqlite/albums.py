@@ -1,6 +1,7 @@
 """Folders as results: of the folders of the contents found, those whose own names have what was asked for."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from central.catalogue.sqlite.claims import Read
 from central.catalogue.sqlite.live import LiveCounters
@@ -17,9 +18,11 @@ _LAST = (1 << 63) - 1
 
 
 class Albums:
-    def __init__(self, read: Read, live: LiveCounters) -> None:
+    def __init__(self, read: Read, live: LiveCounters, may_go_on: Callable[[], bool]) -> None:
+        """`may_go_on` is asked before each album."""
         self._read = read
         self._live = live
+        self._may_go_on = may_go_on
 
     def among(self, wanted: Wanted, rows: tuple[SearchRow, ...]) -> tuple[Album, ...]:
         """The folders of most of the rows first, with what is below them."""
@@ -29,7 +32,7 @@ class Albums:
         for path in {row.path for row in rows}:
             folders[_named_folder(wanted, path)] += sum(1 for row in rows if row.path == path)
         del folders[""]
-        albums = [self._album(path) for path, _ in folders.most_common(MOST)]
+        albums = [self._album(path) for path, _ in folders.most_common(MOST) if self._may_go_on()]
         return tuple(album for album in albums if album.files > 1)
 
     def _album(self, path: str) -> Album:

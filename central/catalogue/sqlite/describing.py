@@ -14,7 +14,7 @@ from central.domain import MAX_OTHER_NAMES, SearchRow
 from protos.agreed import KINDS
 
 # Names read of a content with very many.
-NAMES_READ = 24
+NAMES_READ = 12
 EARLIER_NAMES_READ = 1000
 # Characters of the names of one content in which an earlier place is looked for; beyond, it may be shown twice.
 EARLIER_TEXT = 200_000
@@ -90,8 +90,13 @@ class Describer:
         return self._in_words(stage, split_words(_file_name(path)))
 
     def shown_before(self, stage: Stage, content: int, place_of: Callable[[int], Place], here: Place) -> bool:
-        """Whether a live matching name of the content is placed in an earlier group, or up to `here` in this one."""
-        rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
+        """Whether a live matching name of the content is placed in an earlier group, or up to `here` in this one.
+
+        After `read_ahead`.
+        """
+        rows = self._names.get(content, [])
+        if len(rows) == NAMES_READ:
+            rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
         self.text_read += sum(len(row[3]) for row in rows)
         text_left = EARLIER_TEXT
         for row in rows:

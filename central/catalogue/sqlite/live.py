@@ -5,7 +5,6 @@ item of an array is one step for all threads.
 """
 
 import threading
-import time
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,10 +15,6 @@ RENAMED_KEPT = 20_000
 POPULAR = 5
 # Contents that became popular and were not taken yet; more than that wait for the next building of the tiers.
 RISEN_KEPT = 50_000
-
-
-SLICE = 10_000
-REST_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,9 @@ class LiveCounters:
                 del self._risen[content]
         return taken
 
-    def popular(self, least: int) -> dict[int, list[int]]:
-        """Contents by their live holders, for those that have at least `least`."""
-        found: dict[int, list[int]] = {}
-        # In slices, since other threads wait for each.
-        for start in range(0, len(self._contents), SLICE):
-            for number, holders in enumerate(self._contents[start : start + SLICE], start):
-                if holders >= least:
-                    found.setdefault(holders, []).append(number)
-            time.sleep(REST_SECONDS)
-        return found
+    def content_counters(self) -> bytes:
+        """Live holders by content, 32 bits each in this machine's order."""
+        return self._contents.tobytes()
 
     def name(self, number: int) -> int:
         """Live members that share the content under this name."""
@@ -146,6 +134,20 @@ class LiveCounters:
                 self._count(self._held[member], -1)
             if member in self._held:
                 self._held[member] = array("I")
+
+    def correct(self, member: int, rows: Iterable[tuple[int, int]]) -> None:
+        """The member has these (name, content) now, whatever was counted before."""
+        rows = list(rows)
+        with self._lock:
+            held = self._held.get(member)
+            if held is None:
+                return
+            self._remember(rows)
+            fresh = self._held[member] = array("I", (name for name, _ in rows))
+            if member in self._live:
+                self._count(fresh, 1)
+                self._rename(held, {content for _, content in rows})
+                self._count(held, -1)
 
     def apply(self, member: int, delta: Delta) -> None:
         """After the batch is committed. What is gained counts before what is lost: a renamed content never vanishes."""

@@ -8,7 +8,6 @@ most live holders first.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from central.catalogue.cursor import LAST, UNDECIDED, Cursor
 from central.catalogue.sqlite.albums import Albums
@@ -38,14 +37,15 @@ READ_WINDOW = 400
 ATTEMPTS = 10
 # A page that has so many rows leaves looser matches to the next one.
 ENOUGH_ROWS = 10
-# Places of an index looked through in one step at first, and after how long such steps end the page.
+# The processor's time after which looking ends the page: what else runs on the machine makes no page shorter.
+LOOKING_SECONDS = 0.005
+ADDING_SECONDS = 0.006
+# Places of an index looked through in one step at first.
 STEP_PLACES = 50_000
-STEPS_SECONDS = 0.015
 # A step that is quicker or slower makes the next one longer or shorter.
 _QUICK_SECONDS, _SLOW_SECONDS = 0.001, 0.004
 _FASTER = 8
-_FIRST_CHUNK = 2048
-_CHUNK = 8192
+_CHUNK = 2048
 _MARKS = 250
 
 
@@ -96,9 +96,10 @@ class Searcher:
         with self._tiers.current() if place is None else self._tiers.generation(place.generation) as tiers:
             looking = _Looking(self, wanted, question, tiers)
             page = looking.page(place or looking.beginning())
-            if place is not None or looking.took_long:
+            if place is not None:
                 return page
-            return replace(page, albums=Albums(self._read, self._live).among(wanted, page.rows))
+            albums = Albums(self._read, self._live, looking.may_add)
+            return replace(page, albums=albums.among(wanted, page.rows))
 
 
 class _Looking:
@@ -114,12 +115,15 @@ class _Looking:
         self._stages = Stages(wanted, searcher._vocabulary)
         self._describer = Describer(self._read, self._live, wanted, searcher._claims)
         self._secret = searcher._secret
-        self._spent = 0.0
+        self._began = time.thread_time()
         self._late = False
 
-    @property
-    def took_long(self) -> bool:
-        return self._spent > STEPS_SECONDS
+    def _is_late(self) -> bool:
+        return time.thread_time() - self._began > LOOKING_SECONDS
+
+    def may_add(self) -> bool:
+        """Whether there is time left for what is not a row."""
+        return time.thread_time() - self._began < ADDING_SECONDS
 
     def beginning(self) -> Cursor:
         first = HOT if self._tiers.generation else REST
@@ -138,27 +142,28 @@ class _Looking:
                 return _page(shown, place.write(self._question, self._secret))
             window = self._read_window(stage, place)
             cost += window.cost + STAGE_COST
-            for number, candidate in enumerate(window.candidates):
-                if number % TOGETHER == 0:
-                    self._describer.read_ahead([c.content for c in window.candidates[number : number + TOGETHER]])
-                if self._describer.text_read > READ_TEXT:
-                    return _page(shown, place.write(self._question, self._secret))
-                described = self._describe(stage, window, place, candidate)
-                if described is None:
-                    place = _past(place, window, candidate)
-                    continue
-                # A member that lies about a size makes a second content of the same id: the most held one stands.
-                other = shown.get(described.row.content_id)
-                if other is not None:
-                    if described.claimed_by > other[0].claimed_by:
-                        shown[described.row.content_id] = described, stage.is_pieces
-                    place = _past(place, window, candidate)
-                    continue
+            for group in _chunks(window.candidates, TOGETHER):
                 if len(shown) >= self._question.limit or text_left <= 0:
                     return _page(shown, place.write(self._question, self._secret))
-                shown[described.row.content_id] = described, stage.is_pieces
-                text_left -= _text_length(described.row)
-                place = _past(place, window, candidate)
+                fitting, read = self._fitting(stage, group)
+                cost += ROW_COST * read
+                self._describer.read_ahead([candidate.content for candidate in fitting])
+                for candidate in fitting:
+                    if len(shown) >= self._question.limit or text_left <= 0 or self._describer.text_read > READ_TEXT:
+                        return _page(shown, place.write(self._question, self._secret))
+                    described = self._describe(stage, window, place, candidate)
+                    place = _past(place, window, candidate)
+                    if described is None:
+                        continue
+                    # A member that lies about a size makes a second content of the same id: the most held one stands.
+                    other = shown.get(described.row.content_id)
+                    if other is None:
+                        text_left -= _text_length(described.row)
+                    if other is None or described.claimed_by > other[0].claimed_by:
+                        shown[described.row.content_id] = described, stage.is_pieces
+                place = _past(place, window, group[-1])
+                if read and (cost >= SCAN_LIMIT or self._is_late()):
+                    return _page(shown, place.write(self._question, self._secret))
             place = replace(place, start=window.end, end=UNDECIDED, holders=0, content=0)
             if window.end == LAST:
                 stage = self._after(stage)
@@ -187,15 +192,19 @@ class _Looking:
         candidates = [candidate for candidate in found.values() if candidate.holders]
         if place.holders:
             candidates = [c for c in candidates if _order(c) > (-place.holders, place.content)]
-        cost = len(names)
+        candidates.sort(key=_order)
+        return _Window(place.start, end, len(names), candidates)
+
+    def _fitting(self, stage: Stage, candidates: list[Candidate]) -> tuple[list[Candidate], int]:
+        """Those that fit in what the index does not know, and how many rows were read for it."""
+        read = 0
         if self._wanted.by_size and not self._wanted.all_sizes_fit():
-            cost += ROW_COST * len(candidates)
+            read += len(candidates)
             candidates = self._of_size(candidates)
         if self._wanted.read_names or stage.verified:
-            cost += ROW_COST * sum(len(candidate.names) for candidate in candidates)
+            read += sum(len(candidate.names) for candidate in candidates)
             candidates = self._of_names(stage, candidates)
-        candidates.sort(key=_order)
-        return _Window(place.start, end, cost, candidates)
+        return candidates, read
 
     def _scan(self, stage: Stage, place: Cursor) -> tuple[int, list[int], dict[int, Candidate]]:
         """The window's end, all its names, and the contents of those that count."""
@@ -205,8 +214,7 @@ class _Looking:
         live_names = 0
         reads = self._wanted.read_names or stage.verified
         size = min(self._size, READ_WINDOW) if reads else self._size
-        most = min(_FIRST_CHUNK, 2 * size)
-        for places, end in self._steps(stage, place, most, most if reads else _CHUNK):
+        for places, end in self._steps(stage, place, min(_CHUNK, 2 * size)):
             names = places if stage.tier == REST else [self._tiers.name_at(stage.tier, at) for at in places]
             every += names
             every_place += places
@@ -227,11 +235,8 @@ class _Looking:
                     return every_place[every.index(last.names[0])] - 1, every, found
         return LAST if place.end == UNDECIDED else place.end, every, found
 
-    def _steps(self, stage: Stage, place: Cursor, most: int, chunk: int) -> Iterator[tuple[list[int], int]]:
-        """Places where the stage finds something, step by step, and where each step ended.
-
-        At most `most` in the first step, and `chunk` in each later one.
-        """
+    def _steps(self, stage: Stage, place: Cursor, most: int) -> Iterator[tuple[list[int], int]]:
+        """Places where the stage finds something, at most `most` in each step, and where each step ended."""
         upto = LAST if place.end == UNDECIDED else place.end
         highest = min(upto, self._highest(stage))
         width = STEP_PLACES
@@ -242,15 +247,13 @@ class _Looking:
             places = self._find(stage, end, target, most)
             took = time.perf_counter() - began
             end = places[-1] if len(places) == most else target
-            self._spent += took
             # Large catalogues only: in others one step sees all.
-            self._late = self._spent > STEPS_SECONDS and end < highest
+            self._late = end < highest and self._is_late()
             yield places, LAST if end == upto else end
             if took < _QUICK_SECONDS:
                 width *= _FASTER
             elif took > _SLOW_SECONDS:
                 width = max(STEP_PLACES // _FASTER, width // _FASTER)
-            most = max(1, min(chunk, SCAN_LIMIT))
 
     def _highest(self, stage: Stage) -> int:
         """No place above it has a live name."""
@@ -277,17 +280,18 @@ class _Looking:
     def _of_size(self, candidates: list[Candidate]) -> list[Candidate]:
         run = self._read().execute
         kept = []
-        for chunk in _chunks(candidates):
-            by_content = {candidate.content: candidate for candidate in chunk}
+        for chunk in _chunks(candidates, _MARKS):
             marks = ",".join("?" * len(chunk))
-            rows = run(f"SELECT number, size FROM content WHERE number IN ({marks})", tuple(by_content)).fetchall()
-            kept += [by_content[content] for content, size in rows if self._wanted.fits(size)]
+            numbers = [candidate.content for candidate in chunk]
+            rows = run(f"SELECT number, size FROM content WHERE number IN ({marks})", numbers).fetchall()
+            fitting = {content for content, size in rows if self._wanted.fits(size)}
+            kept += [candidate for candidate in chunk if candidate.content in fitting]
         return kept
 
     def _of_names(self, stage: Stage, candidates: list[Candidate]) -> list[Candidate]:
         """Those that have a name that matches in what the index does not know; with these names only."""
         run = self._read().execute
-        for chunk in _chunks(candidates):
+        for chunk in _chunks(candidates, _MARKS):
             names = [name for candidate in chunk for name in candidate.names]
             kept: set[int] = set()
             for start in range(0, len(names), _MARKS):
@@ -316,10 +320,9 @@ class _Looking:
         return self._describer.describe(stage, candidate.content, candidate.holders, candidate.names)
 
 
-def _chunks(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
-    remaining = iter(candidates)
-    while chunk := list(islice(remaining, _MARKS)):
-        yield chunk
+def _chunks(candidates: list[Candidate], size: int) -> Iterator[list[Candidate]]:
+    for start in range(0, len(candidates), size):
+        yield candidates[start : start + size]
 
 
 def _past(place: Cursor, window: _Window, candidate: Candidate) -> Cursor:

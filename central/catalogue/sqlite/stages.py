@@ -63,6 +63,8 @@ class Stages:
     def __init__(self, wanted: Wanted, vocabulary: Vocabulary) -> None:
         self._wanted = wanted
         self._vocabulary = vocabulary
+        # Expanding words costs milliseconds, and each group has three tiers.
+        self._terms: dict[int, list[list[str]] | None] = {}
 
     @property
     def _many_terms(self) -> bool:
@@ -73,12 +75,17 @@ class Stages:
         """The stage of that number, or the next one that there is."""
         group, tier = divmod(number, len(_TIERS))
         if group < PIECES:
-            terms = self._words(group)
+            terms = self._terms_of(group)
             if terms is not None:
                 return self._stage(group, tier, terms, self._earlier(group))
             group, tier = PIECES, 0
-        pieces = self._pieces() if group == PIECES else None
+        pieces = self._terms_of(PIECES) if group == PIECES else None
         return None if pieces is None else self._stage(group, tier, pieces, frozenset())
+
+    def _terms_of(self, group: int) -> list[list[str]] | None:
+        if group not in self._terms:
+            self._terms[group] = self._pieces() if group == PIECES else self._words(group)
+        return self._terms[group]
 
     def _stage(self, group: int, tier: int, terms: list[list[str]], earlier: frozenset[str]) -> Stage:
         parts = [any_of(term) for term in terms] + self._wanted.filters()

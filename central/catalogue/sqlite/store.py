@@ -4,24 +4,23 @@ Any thread may call it. One member's batches and its first arrival go one after 
 """
 
 import random
-import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from central.catalogue.sqlite.accepting import acknowledged
 from central.catalogue.sqlite.claims import Claim, Claims
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.comparing import compare
-from central.catalogue.sqlite.courtesy import Courtesy
 from central.catalogue.sqlite.live import POPULAR, LiveCounters
 from central.catalogue.sqlite.parts import Parts
+from central.catalogue.sqlite.scribe import Scribe, Writes
 from central.catalogue.sqlite.searching import WINDOW, Searcher
 from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
 from central.catalogue.sqlite.upgrading import finish_upgrade, refresh_index, secret_of
 from central.catalogue.sqlite.vocabulary import Vocabulary
-from central.catalogue.sqlite.writing import BatchWriter, give_up_parts, left_to_clean
 from central.catalogue.words import split_words
 from central.database import Database
 from central.domain import (
@@ -36,7 +35,7 @@ from central.domain import (
     SearchQuestion,
     Totals,
 )
-from central.errors import OverloadedError, QuotaError
+from central.errors import OverloadedError, ScribeLostError
 from central.locks import KeyedLocks
 
 # Names looked at to name a located content, and to find its holders.
@@ -60,81 +59,64 @@ class SqliteCatalogue:
         popular: int = POPULAR,
         known: int = KNOWN,
         quota: Quota | None = None,
+        scribe: Callable[[bytes], Writes] | None = None,
     ) -> None:
-        """`popular` and `known`: live holders that make a content hot or warm."""
+        """`popular` and `known`: live holders that make a content hot or warm.
+
+        `scribe` makes the one that writes, given the catalogue's secret; without it, the threads that call do.
+        """
         self._database = database
-        self._quota = quota or Quota()
         self._secret = secret_of(database)
         finish_upgrade(database, self._secret)
         refresh_index(database)
+        self._scribe = scribe(self._secret) if scribe else Scribe(database, self._secret, quota or Quota())
         self._live = LiveCounters(popular)
         self._vocabulary = Vocabulary.load(database.read())
-        self._tiers = TierKeeper(database, self._live, known)
+        self._tiers = TierKeeper(database, self._live, self._scribe.build_tiers, known)
         self._claims = Claims(database.read, self._live, self._secret)
         self._searcher = Searcher(
             database.read, self._live, self._tiers, self._vocabulary, self._claims, self._secret, window
         )
         self._members = KeyedLocks()
         self._reclaiming = Reclaiming(database)
-        self._cleaner = Cleaner(database, self._members, self._reclaiming, self._secret, cleaning_patience)
-        self._merger = Merger(database)
-        self._courtesy = Courtesy()
+        self._cleaner = Cleaner(database, self._members, self._reclaiming, self._scribe, cleaning_patience)
+        self._merger = Merger(database, self._scribe)
+        self._last_name = database.read().execute("SELECT coalesce(max(number), 0) FROM name").fetchone()[0]
         self._rng = rng or random.SystemRandom()
         self._publishing = threading.BoundedSemaphore(PUBLISHERS)
 
     def close(self) -> None:
+        self._scribe.close()
         self._tiers.close()
 
     def acknowledged(self, member: int) -> Acknowledged | None:
-        return _acknowledged(self._database.read(), member)
+        return acknowledged(self._database.read(), member)
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
-        give_way = self._courtesy.for_batch()
         with self._turn(), self._members.of(member):
-            with self._database.write() as connection:
-                held = _acknowledged(connection, member)
-                refusal = _refusal(held, batch)
-                if refusal is not None:
-                    return refusal
-                writer = BatchWriter(connection, member, batch.anew, self._secret, give_way)
-                writer.apply(batch.changes, batch.removed)
-                delta = writer.delta()
-                entries, text_bytes = self._within_quota(connection, member, batch, writer)
-                connection.execute(
-                    "INSERT INTO publication (member, index_id, sequence, entries, mark, text_bytes)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                    " ON CONFLICT (member) DO UPDATE SET index_id = ?2, sequence = ?3, entries = ?4, mark = ?5,"
-                    " text_bytes = ?6",
-                    (member, batch.index_id, batch.last, entries, batch.mark, text_bytes),
-                )
-            if writer.gave_up:
+            try:
+                written = self._scribe.publish(member, batch)
+            except ScribeLostError:
+                self._take_stock(member)
+                raise
+            if written.delta is None:
+                return written.result
+            if written.gave_up:
                 self._reclaiming.add(member)
-            for place, path in enumerate(writer.texts):
-                if place % 100 == 0:
-                    give_way()
-                self._vocabulary.add(split_words(path))
-            self._live.apply(member, delta)
-        return PublishResult(batch.last, resync=False, mark=batch.mark)
+            self._vocabulary.add(written.words)
+            self._last_name = max(self._last_name, written.last_name)
+            self._live.apply(member, written.delta)
+        return written.result
 
-    def _within_quota(
-        self, connection: sqlite3.Connection, member: int, batch: Batch, writer: BatchWriter
-    ) -> tuple[int, int]:
-        """Entries and bytes of paths after the batch. Raises QuotaError when it makes one of them too many."""
-        most = self._quota
-        row = connection.execute("SELECT entries, text_bytes FROM publication WHERE member = ?", (member,)).fetchone()
-        entries, text_bytes = (0, 0) if row is None or batch.anew else row
-        entries, text_bytes = entries + writer.entries, max(0, text_bytes + writer.text_bytes)
-        if entries > most.entries and writer.entries > 0:
-            raise QuotaError(f"one member may publish {most.entries:,} files here; share fewer, or ask who runs it")
-        if text_bytes > most.text_bytes and writer.text_bytes > 0:
-            raise QuotaError(
-                f"the names that one member publishes may have {most.text_bytes:,} bytes here;"
-                " share fewer files, or ask who runs it"
-            )
-        # Beginning anew leaves the old entries to the cleaner, and must not be a way around.
-        if batch.anew and writer.entries + left_to_clean(connection, member) > 2 * most.entries:
-            raise OverloadedError("what you published before is still being removed; try again after the retry delay")
-        return entries, text_bytes
+    def _take_stock(self, member: int) -> None:
+        """Reads what the member has, since nobody told whether its last batch was written. Alone with the member."""
+        read = self._database.read().execute
+        if read("SELECT 1 FROM gone WHERE member = ? LIMIT 1", (member,)).fetchone() is not None:
+            self._reclaiming.add(member)
+        for number, path in read("SELECT number, path FROM name WHERE number > ?", (self._last_name,)).fetchall():
+            self._vocabulary.add(split_words(path))
+            self._last_name = max(self._last_name, number)
+        self._live.correct(member, self._entries(member))
 
     def compare(self, member: int, span: Range) -> Comparison:
         # Alone with the member's entries: a batch between two reads would tear them.
@@ -154,10 +136,11 @@ class SqliteCatalogue:
     def withdraw(self, member: int) -> None:
         self._live.depart(member)
         with self._members.of(member):
-            with self._database.write() as connection:
-                if give_up_parts(connection, member):
-                    self._reclaiming.add(member)
-                connection.execute("DELETE FROM publication WHERE member = ?", (member,))
+            # Noted first: who is asked meanwhile looks twice, and a scribe that is lost may have done it.
+            known = member in self._reclaiming
+            self._reclaiming.add(member)
+            if not self._scribe.withdraw(member) and not known:
+                self._reclaiming.remove(member)
             self._live.forget(member)
 
     def set_live(self, member: int, live: bool) -> None:
@@ -173,8 +156,7 @@ class SqliteCatalogue:
         return list(Parts(self._database.read(), member).pairs())
 
     def search(self, question: SearchQuestion) -> SearchPage:
-        with self._courtesy.searching():
-            return self._searcher.search(question)
+        return self._searcher.search(question)
 
     def locate(self, content_ids: tuple[bytes, ...], most: int) -> list[Found]:
         return [self._locate(content_id, most) for content_id in content_ids]
@@ -288,7 +270,11 @@ class SqliteCatalogue:
 
     def hurry(self) -> None:
         """Background work that is running ends soon, unfinished."""
-        self._tiers.hurry()
+        self._scribe.hurry()
+
+    def rest(self) -> None:
+        """To be called now and then: gives back what is not needed for the moment."""
+        self._scribe.rest()
 
 
 def totals(database: Database) -> Totals:
@@ -303,23 +289,3 @@ def totals(database: Database) -> Totals:
         )
     )
     return Totals(entries, contents, names)
-
-
-def _refusal(held: Acknowledged | None, batch: Batch) -> PublishResult | None:
-    """The answer to a batch that does not follow on what is held."""
-    mark = b"" if held is None else held.mark
-    sequence = 0 if held is None else held.sequence
-    if batch.held_mark not in (b"", mark):
-        return PublishResult(sequence, resync=True, mark=mark)
-    if batch.anew or batch.repair:
-        return None
-    if held is None or held.index_id != batch.index_id:
-        return PublishResult(0, resync=True, mark=mark)
-    return None if sequence == batch.previous else PublishResult(sequence, resync=True, mark=mark)
-
-
-def _acknowledged(connection: sqlite3.Connection, member: int) -> Acknowledged | None:
-    row = connection.execute(
-        "SELECT index_id, sequence, mark, entries FROM publication WHERE member = ?", (member,)
-    ).fetchone()
-    return None if row is None else Acknowledged(*row)

@@ -1,8 +1,8 @@
 """Popular names in small indexes of their own, searched before the large one: a file beside the database.
 
 *hot* holds names of contents with many live holders, *warm* those with a few, both in the order of popularity at the
-time of building. A file is never changed but for contents that became hot since: they get places before all others.
-Any thread may search; the housekeeper builds, raises and retires.
+time of building (`tier_writing.py`). A file is never changed but for contents that became hot since: they get places
+before all others. Any thread may search; the housekeeper raises and retires.
 """
 
 import sqlite3
@@ -22,7 +22,8 @@ PRAGMA synchronous = OFF;
 CREATE VIRTUAL TABLE hot USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
 CREATE VIRTUAL TABLE warm USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
 CREATE TABLE built (generation INTEGER NOT NULL, token TEXT NOT NULL);
-CREATE TABLE member (tier INTEGER PRIMARY KEY, names BLOB NOT NULL, contents BLOB NOT NULL);
+CREATE TABLE member (tier INTEGER PRIMARY KEY, names BLOB NOT NULL);
+CREATE TABLE place (names BLOB NOT NULL, contents BLOB NOT NULL);
 CREATE TABLE risen (place INTEGER PRIMARY KEY, name INTEGER NOT NULL, content INTEGER NOT NULL);
 """
 
@@ -103,12 +104,11 @@ class TierFile:
         self._load()
 
     def _load(self) -> None:
-        for tier, names, contents in self._writer.execute("SELECT tier, names, contents FROM member").fetchall():
+        for tier, names in self._writer.execute("SELECT tier, names FROM member").fetchall():
             self._names[tier].frombytes(names)
-            numbers = array("I")
-            numbers.frombytes(contents)
-            _mark(self._tier_of_name, self._names[tier], tier)
-            _mark(self._tier_of_content, numbers, tier)
+        of_names, of_contents = self._writer.execute("SELECT names, contents FROM place").fetchone()
+        self._tier_of_name += of_names
+        self._tier_of_content += of_contents
         rows = self._writer.execute("SELECT name, content FROM risen ORDER BY place DESC").fetchall()
         self._note_risen(rows)
 
@@ -173,8 +173,8 @@ class TierFile:
         for name, content in rows:
             place = -len(self._risen_names) - 1
             self._risen[name] = (place, self._tier_of_name[name] if name < len(self._tier_of_name) else REST)
-            _mark(self._tier_of_name, (name,), HOT)
-            _mark(self._tier_of_content, (content,), HOT)
+            mark(self._tier_of_name, (name,), HOT)
+            mark(self._tier_of_content, (content,), HOT)
             self._risen_names.append(name)
 
     @contextmanager
@@ -224,7 +224,8 @@ def matching(
     return list(map(int, row[0].split(","))) if row[0] else []
 
 
-def _mark(tiers: bytearray, numbers: Iterable[int], tier: int) -> None:
+def mark(tiers: bytearray, numbers: Iterable[int], tier: int) -> None:
+    """Notes the tier of each number; those between that were never noted are in the rest."""
     for number in numbers:
         if number >= len(tiers):
             tiers.extend(bytes((REST,)) * (number + 1 - len(tiers) + len(tiers) // 8))

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 
-BLOCK = 1024
+BLOCK = 512
 # Longer words are found when they are typed whole; so are those beyond the most.
 MAX_LENGTH = 64
 MOST = 8_000_000

@@ -5,7 +5,7 @@ What is needed of the database is read for the whole batch at once, and written 
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -20,8 +20,6 @@ from protos.agreed import KINDS, entry_key, kind_of, path_digest
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 # Keys asked for in one statement.
 _CHUNK = 250
-# Rows between two pauses.
-_PAUSE_ROWS = 100
 
 # Content id and size.
 _Content: TypeAlias = tuple[bytes, int]
@@ -70,11 +68,7 @@ def chunks(items: Iterable[int], size: int = _CHUNK) -> Iterator[list[int]]:
 class BatchWriter:
     """Applies changes; `delta` afterwards tells the difference between before and after the batch."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, member: int, anew: bool, secret: bytes, pause: Callable[[], None]
-    ) -> None:
-        """`pause` is called every few milliseconds of work."""
-        self._pause = pause
+    def __init__(self, connection: sqlite3.Connection, member: int, anew: bool, secret: bytes) -> None:
         self._connection = connection
         self._run = connection.execute
         self._member = member
@@ -90,6 +84,7 @@ class BatchWriter:
         # Contents with the same id and other sizes, where there are such.
         self._rivals: list[set[int]] = []
         self.texts: list[str] = []
+        self.last_name = 0
         self._put_bytes: dict[int, int] = {}
         # What the batch adds to the member's entries, and to the bytes of their paths.
         self.entries = 0
@@ -116,8 +111,6 @@ class BatchWriter:
         indexed: list[tuple[int, str]] = []
         first_new = self._next_number("name")
         for content, path, key, file in put:
-            if len(self._steps) % _PAUSE_ROWS == 0:
-                self._pause()
             name = self._name(content, path, digests[path], file)
             if name is None:
                 name = first_new + len(new_names)
@@ -127,6 +120,7 @@ class BatchWriter:
                 self.texts.append(path)
             self._put_bytes[name] = len(path.encode())
             self._put(key, name, content)
+        self.last_name = first_new + len(new_names) - 1
         self._check_sizes()
         many = self._many
         many("INSERT INTO name (number, content, path_key, kind, modified, path) VALUES (?, ?, ?, ?, ?, ?)", new_names)
@@ -135,7 +129,6 @@ class BatchWriter:
 
     def _many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         for start in range(0, len(rows), _CHUNK):
-            self._pause()
             self._connection.executemany(statement, rows[start : start + _CHUNK])
 
     def _touch(self, put: Sequence[tuple[int, str, int, FileFacts]], removed: list[int]) -> None:
@@ -180,7 +173,6 @@ class BatchWriter:
             keys[content_id, size] = content_key(self._secret, content_id, size)
         found: dict[_Content, int] = {}
         for chunk in chunks(sorted(set(keys.values()))):
-            self._pause()
             marks = ",".join("?" * len(chunk))
             rows = self._run(
                 "SELECT c.content_id, c.size, c.number FROM content_key k JOIN content c ON c.number = k.content"

@@ -89,7 +89,8 @@ class Directory:
         self._heartbeat_seconds = heartbeat_seconds
         self._roster = Roster(members)
         self._comparing = threading.BoundedSemaphore(COMPARERS)
-        self._rng = rng or random.SystemRandom()
+        # Spreads peers in time, no more; the system's own numbers cost each beat a change of threads.
+        self._rng = rng or random.Random()
 
     def pace(self) -> Pace:
         """A little different each time, so that peers that came together do not stay together."""
@@ -140,7 +141,8 @@ class Directory:
         pace = self.pace()
         if not self._presence.beat(member.number, addresses, pace.lease_seconds):
             raise NoLeaseError("the lease is not known here; register again")
-        revocations = self._revocations.current()
+        # Read already for the check of the caller.
+        revocations = self._revocations.latest
         return pace, revocations if revocations_number < revocations.number else None
 
     def leave(self, member: Member) -> None:

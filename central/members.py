@@ -142,6 +142,11 @@ class Revocations:
         """`listener` is called with the newly revoked ids before `current` returns. It must not call back."""
         self._listeners.append(listener)
 
+    @property
+    def latest(self) -> RevocationList:
+        """The list that the last `current` or `check` of any thread found."""
+        return self._list
+
     def current(self) -> RevocationList:
         with self._lock:
             version = self._database.data_version()

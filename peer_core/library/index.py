@@ -95,19 +95,21 @@ class Index:
         with self._database.read() as db:
             return share_rows(db, removed)
 
-    def folders(self, share: int, marks: Marks = None) -> dict[str, int]:
-        """Ids of the folders that have entries, by path: all, or those that are marked."""
+    def folders(self, share: int, marks: Marks = None) -> dict[str, tuple[int, bytes | None]]:
+        """(id, seal) of the folders that have entries, by path: all, or those that are marked."""
+        found: dict[str, tuple[int, bytes | None]] = {}
+        columns = "SELECT path, id, seal FROM folders WHERE share = ?"
         with self._database.read() as db:
             if marks is None:
-                return dict(db.execute("SELECT path, id FROM folders WHERE share = ?", (share,)))
-            found: dict[str, int] = {}
+                found.update((row[0], row[1:]) for row in db.execute(columns, (share,)))
+                return found
             for folder, deep in marks.items():
-                found.update(db.execute("SELECT path, id FROM folders WHERE share = ? AND path = ?", (share, folder)))
+                found.update((row[0], row[1:]) for row in db.execute(f"{columns} AND path = ?", (share, folder)))
                 if deep:
                     # Next to "/" in the order of characters is "0".
-                    below = "SELECT path, id FROM folders WHERE share = ? AND path > ? AND path < ?"
-                    found.update(db.execute(below, (share, f"{folder}/", f"{folder}0")))
-            return found
+                    below = db.execute(f"{columns} AND path > ? AND path < ?", (share, f"{folder}/", f"{folder}0"))
+                    found.update((row[0], row[1:]) for row in below)
+        return found
 
     def files_in(self, folder: int) -> dict[str, KnownRow]:
         """All entries of one folder by name, whatever their state."""

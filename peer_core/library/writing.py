@@ -13,6 +13,7 @@ from peer_core.library.records import (
     Gone,
     Hashed,
     Outcome,
+    Sealed,
     ShareRow,
     Signature,
     Step,
@@ -142,7 +143,9 @@ class Writing:
                 "exclude = excluded.exclude, hidden = excluded.hidden, rules = rules + 1",
                 (name, str(path), "\n".join(exclude), hidden),
             )
-            return next(row for row in share_rows(db) if row.name == name)
+            row = next(row for row in share_rows(db) if row.name == name)
+            db.execute("UPDATE folders SET seal = NULL WHERE share = ? AND seal IS NOT NULL", (row.id,))
+            return row
 
     def remove_share(self, name: str) -> int | None:
         """Takes it out of all answers at once; its id, or None when there is no such share.
@@ -172,6 +175,7 @@ class Writing:
                 "UPDATE shares SET exclude = ?, hidden = ?, rules = rules + 1 WHERE id = ?",
                 ("\n".join(exclude), hidden, share),
             )
+            db.execute("UPDATE folders SET seal = NULL WHERE share = ? AND seal IS NOT NULL", (share,))
 
     def set_walked(self, share: int, rules: int) -> None:
         """The whole share was seen by the rules of that number."""
@@ -201,6 +205,12 @@ class Writing:
                         batch.withhold(step.file, step.by_rules)
                     case Gone():
                         batch.end(step.file, step.unless_after)
+                    case Sealed():
+                        db.execute(
+                            "UPDATE folders SET seal = ? "
+                            "WHERE id = ? AND (SELECT rules FROM shares WHERE id = folders.share) = ?",
+                            (step.seal, step.folder, step.rules),
+                        )
             batch.finish()
             return True
 

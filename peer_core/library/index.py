@@ -119,6 +119,20 @@ class Index:
             )
             return {row[7]: row for row in rows}
 
+    def known_inodes(self, inodes: Sequence[int]) -> set[int]:
+        """Those of them that some file had when it was hashed."""
+        found: set[int] = set()
+        with self._database.read() as db:
+            for start in range(0, len(inodes), _VARIABLES):
+                some = inodes[start : start + _VARIABLES]
+                rows = db.execute(
+                    "SELECT DISTINCT inode FROM files WHERE content IS NOT NULL "
+                    f"AND inode IN ({','.join('?' * len(some))})",
+                    some,
+                )
+                found.update(row[0] for row in rows)
+        return found
+
     def matches(self, signature: Signature) -> list[Match]:
         """Entries that were hashed when their file had this signature; some may have left the disk."""
         with self._database.read() as db:

@@ -227,8 +227,9 @@ class Walk:
             if not is_vanished(error):
                 self._problem(folder, reason(error))
                 self._unreadable.add(folder)
+        inodes = self._index.known_inodes([signature.inode for _, signature, _ in news]) if news else set()
         for name, signature, file in news:
-            yield from self._news(folder, name, signature, file, known)
+            yield from self._news(folder, name, signature, file, known, inodes)
         if known:
             yield from self._not_met(folder, known.values())
 
@@ -275,16 +276,24 @@ class Walk:
         return signature_of(status, self._renumbered)
 
     def _news(
-        self, folder: str, name: str, signature: Signature, file: KnownFile | None, left: dict[str, KnownRow]
+        self,
+        folder: str,
+        name: str,
+        signature: Signature,
+        file: KnownFile | None,
+        left: dict[str, KnownRow],
+        inodes: set[int],
     ) -> Iterator[Step]:
-        """`left`: this folder's entries that were not met."""
+        """`left`: this folder's entries that were not met. `inodes`: ids that hashed files had."""
         if file is not None and _is_unchanged(file, signature):
             if file.state > _LAST_SETTLED:
                 yield Found(folder, name, signature, file.content)
             return
         if file is not None and file.content is not None and file.inode:
             self._displaced[Signature(file.size, file.mtime_ns, file.device, file.inode)] = file.content
-        content, moved_from = self._known_elsewhere(folder, signature, left) if signature.inode else (None, None)
+        content, moved_from = None, None
+        if signature.inode and (signature.inode in inodes or signature in self._displaced):
+            content, moved_from = self._known_elsewhere(folder, signature, left)
         yield Found(folder, name, signature, content, moved_from)
 
     def _known_elsewhere(

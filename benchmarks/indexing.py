@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import percentiles
 from benchmarks.scan import make_tree
 from peer_core.library.types import ShareState
 from peer_core.peer import Peer
@@ -98,11 +99,11 @@ def _measured(peer: Peer, tree: Path, options: argparse.Namespace) -> dict[str, 
         "memory_mb": round(highest),
         "memory_promised": "under 300",
         "memory_with_watcher_mb": round(watching),
-        "loop_late_ms": _percentiles(late),
+        "loop_late_ms": percentiles(late),
         "storm_files": options.storm,
         "storm_seconds_after_the_last_write": round(storm, 1),
         "storm_promised": "under 60",
-        "storm_loop_late_ms": _percentiles(late_in_storm),
+        "storm_loop_late_ms": percentiles(late_in_storm),
         "loop_promised": "at most 50",
     }
 
@@ -110,13 +111,6 @@ def _measured(peer: Peer, tree: Path, options: argparse.Namespace) -> dict[str, 
 def _ready(peer: Peer, files: int) -> bool:
     (share,) = peer.shares()
     return share.files == files and share.state is ShareState.READY
-
-
-def _percentiles(late: list[float]) -> dict[str, float]:
-    ordered = sorted(late)
-    return {"p50": round(ordered[len(ordered) // 2], 1), "p99": round(ordered[-len(ordered) // 100 - 1], 1)} | {
-        "max": round(ordered[-1], 1)
-    }
 
 
 def main() -> None:

@@ -22,6 +22,13 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
     return {"n": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": ordered[-1] * 1000}
 
 
+def percentiles(late_ms: list[float]) -> dict[str, float]:
+    ordered = sorted(late_ms)
+    return {"p50": round(ordered[len(ordered) // 2], 1), "p99": round(ordered[-len(ordered) // 100 - 1], 1)} | {
+        "max": round(ordered[-1], 1)
+    }
+
+
 class Report:
     def __init__(self, name: str, folder: Path) -> None:
         self._name = name

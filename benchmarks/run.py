@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, scan
+from benchmarks import catalogue, hashing, heartbeats, indexing, scan, storm
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -69,9 +69,11 @@ def bench_hash(arguments: argparse.Namespace, report: Report) -> None:
 
 
 def bench_index(arguments: argparse.Namespace, report: Report) -> None:
-    """Memory and pace of a peer that indexes many files, and how soon many new ones are found."""
-    files, _, storm = _BY_SCALE[arguments.scale]
-    _add(report, "index", indexing.run(argparse.Namespace(files=files, storm=storm)))
+    """Memory and pace of a peer that indexes many files; how soon others find many new ones, and the window's loop."""
+    files, _, new = _BY_SCALE[arguments.scale]
+    _add(report, "index", indexing.run(argparse.Namespace(files=files, storm=new)))
+    # What a central and two peers must take in before is bounded, so that it does not last for ever.
+    _add(report, "storm", storm.run(argparse.Namespace(files=min(files, 200_000), storm=new)))
 
 
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Works off what waits to be hashed, and reports it to the index in batches.
 
-`work` runs in the worker's thread; `tell` may be called from any.
+`work` runs in the worker's thread; `tell` may be called from any. Small files are hashed some at a time, by two threads
+where they are not tiny.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from peer_core.content import MIN_PIECE
 from peer_core.library.disk import is_vanished, reason
 from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 from peer_core.library.index import Index
@@ -23,6 +25,11 @@ BATCH_FILES = 500
 BATCH_SECONDS = 0.25
 SLICE_SECONDS = 0.2
 MAX_OPEN = 4
+# What is hashed in one step must end soon when something else comes.
+SMALL_BYTES = MIN_PIECE
+GROUP_FILES = 64
+GROUP_BYTES = 8 * MIN_PIECE
+TINY_BYTES = 64 << 10
 MOST_DOUBLINGS = 6
 
 
@@ -121,7 +128,7 @@ class Hasher:
         self._bench.close()
 
     def _begin_next(self) -> bool:
-        """Opens the next file; False when none is due."""
+        """Opens the next file, or hashes the next small ones; False when none is due."""
         if not self._queue:
             self._record()
             now = time.monotonic()
@@ -139,11 +146,63 @@ class Hasher:
                 self._rest()
             if not self._queue:
                 return False
+        if self._is_small(self._queue[0]):
+            self._hash_small()
+            return True
         file = self._queue.popleft()
         self._current = self._open.pop(file.id, None)
         if self._current is None:
             self._begin(file)
         return True
+
+    def _is_small(self, file: PendingFile) -> bool:
+        return file.size <= SMALL_BYTES and file.id not in self._open
+
+    def _hash_small(self) -> None:
+        files: deque[PendingFile] = deque()
+        size = 0
+        while self._queue and len(files) < GROUP_FILES and size < GROUP_BYTES and self._is_small(self._queue[0]):
+            file = self._queue.popleft()
+            delay = seconds_until_settled(file.mtime_ns)
+            if delay:
+                self._put_off(file, delay)
+            else:
+                files.append(file)
+                size += file.size
+        ended: list[tuple[PendingFile, Hashed | OSError | FileChangedError]] = []
+
+        def work(bench: Bench) -> None:
+            while not self._cancelled():
+                try:
+                    file = files.popleft()
+                except IndexError:
+                    return
+                try:
+                    with FileHash(file.path, self.renumbered) as hashing:
+                        while not hashing.finished:
+                            hashing.step(bench, self._cancelled)
+                        ended.append((file, Hashed(file.id, hashing.signature, hashing.manifest())))
+                except Cancelled:
+                    return
+                except (OSError, FileChangedError) as error:
+                    ended.append((file, error))
+
+        # Tiny ones cost the interpreter more than the disk and the hash: a second thread would be in the way.
+        self._bench.share_out(work, both=size > TINY_BYTES * len(files))
+        for file, found in ended:
+            self._take_small(file, found)
+
+    def _take_small(self, file: PendingFile, found: Hashed | OSError | FileChangedError) -> None:
+        if isinstance(found, FileChangedError):
+            self._put_off_changed(file)
+        elif isinstance(found, OSError):
+            self._fail(file, found)
+        else:
+            self._attempts.pop(file.id, None)
+            self._count(file, found.manifest.size)
+            self._outcomes.append((file, found))
+            with self._lock:
+                self._files_hashed += 1
 
     def _begin(self, file: PendingFile) -> None:
         delay = seconds_until_settled(file.mtime_ns)

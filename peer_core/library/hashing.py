@@ -58,10 +58,24 @@ class Bench:
     def __init__(self, two: bool = (os.cpu_count() or 1) > 1 and hasattr(os, "preadv")) -> None:
         self.here, self.there = Buffer(), Buffer()
         self.aside = ThreadPoolExecutor(1, thread_name_prefix="hashing") if two else None
+        if two:
+            self._one, self._other = Bench(False), Bench(False)
 
     def close(self) -> None:
         if self.aside is not None:
             self.aside.shutdown()
+
+    def share_out(self, work: Callable[["Bench"], None], both: bool = True) -> None:
+        """Runs it in this thread, or in both at once, each with a bench of its own, until all have ended."""
+        if self.aside is None or not both:
+            work(self)
+            return
+        second = self.aside.submit(work, self._other)
+        try:
+            work(self._one)
+        finally:
+            second.exception()
+        second.result()
 
 
 def seconds_until_settled(mtime_ns: int) -> float:
@@ -83,17 +97,17 @@ class FileHash:
         self._path = path
         self._renumbered = renumbered
         try:
-            self._file = open(path, "rb", 0, opener=lambda name, _: os.open(name, _FLAGS))  # noqa: SIM115
+            self._file = os.open(path, _FLAGS)
         except OSError as error:
             if error.errno in _NOT_A_FILE:
                 raise FileNotFoundError(str(path)) from error
             raise
         try:
-            status = os.fstat(self._file.fileno())
+            status = os.fstat(self._file)
             if not stat.S_ISREG(status.st_mode):
                 raise FileNotFoundError(str(path))
         except OSError:
-            self._file.close()
+            self.close()
             raise
         self.signature: Signature = signature_of(status, renumbered)
         self.bytes_done = 0
@@ -109,7 +123,9 @@ class FileHash:
         self.close()
 
     def close(self) -> None:
-        self._file.close()
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     @property
     def finished(self) -> bool:
@@ -158,13 +174,17 @@ class FileHash:
 
     def _read(self, into: memoryview, offset: int) -> int:
         if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [into], offset)
-        self._file.seek(offset)
-        return self._file.readinto(into)
+            return os.preadv(self._file, [into], offset)
+        os.lseek(self._file, offset, os.SEEK_SET)
+        data = os.read(self._file, len(into))
+        into[: len(data)] = data
+        return len(data)
 
     def manifest(self) -> Manifest:
         """Of the finished file. Raises FileChangedError when it was written to or exchanged, and OSError."""
-        for status in (os.fstat(self._file.fileno()), os.lstat(self._path)):
-            if signature_of(status, self._renumbered) != self.signature:
-                raise FileChangedError
+        if signature_of(os.lstat(self._path), self._renumbered) != self.signature:
+            raise FileChangedError
+        # Where ids last, what the path leads to is the open file itself.
+        if not self.signature.inode and signature_of(os.fstat(self._file), self._renumbered) != self.signature:
+            raise FileChangedError
         return Manifest(self.signature.size, self._piece_size, bytes(self._hashes))

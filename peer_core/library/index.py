@@ -95,19 +95,21 @@ class Index:
         with self._database.read() as db:
             return share_rows(db, removed)
 
-    def folders(self, share: int, marks: Marks = None) -> dict[str, int]:
-        """Ids of the folders that have entries, by path: all, or those that are marked."""
+    def folders(self, share: int, marks: Marks = None) -> dict[str, tuple[int, bytes | None]]:
+        """(id, seal) of the folders that have entries, by path: all, or those that are marked."""
+        found: dict[str, tuple[int, bytes | None]] = {}
+        columns = "SELECT path, id, seal FROM folders WHERE share = ?"
         with self._database.read() as db:
             if marks is None:
-                return dict(db.execute("SELECT path, id FROM folders WHERE share = ?", (share,)))
-            found: dict[str, int] = {}
+                found.update((row[0], row[1:]) for row in db.execute(columns, (share,)))
+                return found
             for folder, deep in marks.items():
-                found.update(db.execute("SELECT path, id FROM folders WHERE share = ? AND path = ?", (share, folder)))
+                found.update((row[0], row[1:]) for row in db.execute(f"{columns} AND path = ?", (share, folder)))
                 if deep:
                     # Next to "/" in the order of characters is "0".
-                    below = "SELECT path, id FROM folders WHERE share = ? AND path > ? AND path < ?"
-                    found.update(db.execute(below, (share, f"{folder}/", f"{folder}0")))
-            return found
+                    below = db.execute(f"{columns} AND path > ? AND path < ?", (share, f"{folder}/", f"{folder}0"))
+                    found.update((row[0], row[1:]) for row in below)
+        return found
 
     def files_in(self, folder: int) -> dict[str, KnownRow]:
         """All entries of one folder by name, whatever their state."""
@@ -116,6 +118,20 @@ class Index:
                 "SELECT size, mtime_ns, inode, state, id, device, content, name FROM files WHERE folder = ?", (folder,)
             )
             return {row[7]: row for row in rows}
+
+    def known_inodes(self, inodes: Sequence[int]) -> set[int]:
+        """Those of them that some file had when it was hashed."""
+        found: set[int] = set()
+        with self._database.read() as db:
+            for start in range(0, len(inodes), _VARIABLES):
+                some = inodes[start : start + _VARIABLES]
+                rows = db.execute(
+                    "SELECT DISTINCT inode FROM files WHERE content IS NOT NULL "
+                    f"AND inode IN ({','.join('?' * len(some))})",
+                    some,
+                )
+                found.update(row[0] for row in rows)
+        return found
 
     def matches(self, signature: Signature) -> list[Match]:
         """Entries that were hashed when their file had this signature; some may have left the disk."""

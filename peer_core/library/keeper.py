@@ -15,7 +15,7 @@ from peer_core.library.index import Index
 from peer_core.library.marks import Marks
 from peer_core.library.records import ShareRow
 from peer_core.library.remote import Indexing
-from peer_core.library.scanner import Root, ShareUnreachableError
+from peer_core.library.roots import Root, ShareUnreachableError
 from peer_core.library.wire import Message, heard_marks
 
 ROOTS_SECONDS = 5.0

@@ -112,7 +112,16 @@ class Gone:
     unless_after: int | None = None
 
 
-Step = Found | Withheld | Gone
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A folder in which nothing was new; `seal` tells what its listing said, `rules` by which rules of the share."""
+
+    folder: int
+    seal: bytes
+    rules: int
+
+
+Step = Found | Withheld | Gone | Sealed
 
 
 @dataclass(frozen=True, slots=True)

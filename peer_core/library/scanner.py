@@ -14,7 +14,19 @@ from peer_core.library import rules
 from peer_core.library.disk import is_hidden, is_link, is_vanished, reason, signature_of
 from peer_core.library.index import Index, joined
 from peer_core.library.marks import Marks, above
-from peer_core.library.records import FileState, Found, KnownFile, KnownRow, ShareRow, Signature, Step, Withheld
+from peer_core.library.records import (
+    FileState,
+    Found,
+    KnownFile,
+    KnownRow,
+    Sealed,
+    ShareRow,
+    Signature,
+    Step,
+    Withheld,
+)
+from peer_core.library.roots import Root, ShareUnreachableError
+from peer_core.library.seals import listing, seal
 from peer_core.library.types import Problem
 
 MAX_PROBLEMS = 1000
@@ -24,32 +36,6 @@ _LAST_SETTLED = int(FileState.SHARED)
 _AWAY = frozenset({FileState.LEFT_OUT, FileState.GONE})
 # On the other systems a folder's kind and name say it all.
 _CAN_BE_HIDDEN = os.name == "nt" or hasattr(os, "chflags")
-
-
-class ShareUnreachableError(Exception):
-    """The share's root cannot be had; says why."""
-
-
-class Root:
-    """A share's root folder as it is now. Raises ShareUnreachableError."""
-
-    def __init__(self, share: ShareRow) -> None:
-        try:
-            status = share.path.stat()
-            signature = signature_of(status)
-            self.device, self.inode = signature.device, signature.inode
-            if not stat.S_ISDIR(status.st_mode):
-                raise ShareUnreachableError("there is no folder any more")
-            with os.scandir(share.path) as entries:
-                empty = next(entries, None) is None
-        except OSError as error:
-            raise ShareUnreachableError(reason(error)) from error
-        # The place where a disk was mounted is left as an empty folder, and another one than before.
-        if empty and share.inode and (share.device, share.inode) != (self.device, self.inode):
-            raise ShareUnreachableError("the folder is empty and another one than before; is its disk connected?")
-
-    def same_as(self, other: "Root") -> bool:
-        return (self.device, self.inode) == (other.device, other.inode)
 
 
 class Walk:
@@ -87,6 +73,8 @@ class Walk:
         self._left_out: set[str] = set()
         self._marks = marks
         self._unvisited = index.folders(share.id, marks)
+        # Of the folder at hand: whether it must be compared the next time too.
+        self._differs = False
         # Folders to look at, and whether those below them too.
         self._ahead: list[tuple[str, bool]] = []
 
@@ -103,7 +91,7 @@ class Walk:
         # A disk that was pulled out meanwhile looks like deleted folders.
         if not Root(self._share).same_as(root):
             raise ShareUnreachableError("the folder was exchanged while it was read")
-        for folder, id_ in self._unvisited.items():
+        for folder, (id_, _) in self._unvisited.items():
             self._breathe()
             yield from self._not_met(folder, self._index.files_in(id_).values())
 
@@ -147,24 +135,63 @@ class Walk:
         return os.path.normcase(place) not in self._excluded
 
     def _folder(self, folder: str, deep: bool) -> Iterator[Step]:
-        # Asked before the disk is: an entry that a finished download adds in between is then met, never missed.
-        folder_id = self._unvisited.pop(folder, None)
-        known = {} if folder_id is None else self._index.files_in(folder_id)
         place = f"{self._place}{os.sep}{folder}" if folder else self._place or os.sep
+        folder_id, sealed = self._unvisited.pop(folder, (None, None))
+        if sealed is not None and not self._recheck and self._is_sealed(folder, place, deep, sealed):
+            return
+        # Asked before the disk is: an entry that a finished download adds in between is then met, never missed.
+        known = {} if folder_id is None else self._index.files_in(folder_id)
+        said: list[str | int] = []
+        self._differs = bool(self._share.pending) and FileState.PENDING in {row[3] for row in known.values()}
+        before = len(self.missing), len(self.problems)
+        for step in self._compared(folder, place, deep, known, said):
+            self._differs = True
+            yield step
+        if folder_id is not None and said and not self._differs and before == (len(self.missing), len(self.problems)):
+            yield Sealed(folder_id, seal(said), self._share.rules)
+
+    def _is_sealed(self, folder: str, place: str, deep: bool, sealed: bytes) -> bool:
+        """Whether the disk says what it did when nothing was new. Nearly all of a look's time is spent here."""
+        said: list[str | int] = []
+        below = []
+        try:
+            with listing(place) as entries:
+                for entry in entries:
+                    if entry.is_file(follow_symlinks=False):
+                        status = entry.stat(follow_symlinks=False)
+                        said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino)
+                    elif entry.is_dir(follow_symlinks=False):
+                        below.append(entry)
+                if seal(said) != sealed:
+                    return False
+                for entry in below:
+                    if self._rules.leave_out(folder, entry.name, True):
+                        self._left_out.add(joined(folder, entry.name))
+                    else:
+                        self._enter(folder, entry, deep)
+        except OSError:
+            return False
+        return True
+
+    def _compared(
+        self, folder: str, place: str, deep: bool, known: dict[str, KnownRow], said: list[str | int]
+    ) -> Iterator[Step]:
+        """`known` is used up. `said` gets what the disk says of each file."""
         recheck, regular = self._recheck, stat.S_ISREG
         news: list[tuple[str, Signature, KnownFile | None]] = []
         try:
-            with os.scandir(place) as entries:
+            with listing(place) as entries:
                 for entry in entries:
                     name = entry.name
                     row = known.get(name)
-                    # Nearly every file is as it was: this is what the time of a look is spent with.
                     if row is None or recheck or row[3] > _LAST_SETTLED:
                         is_folder = entry.is_dir(follow_symlinks=False)
                         if self._rules.leave_out(folder, name, is_folder):
                             if is_folder:
                                 self._left_out.add(joined(folder, name))
-                            elif row is not None:
+                                continue
+                            _say(said, entry)
+                            if row is not None:
                                 del known[name]
                                 if row[3] not in _AWAY:
                                     yield Withheld(row[4], by_rules=True)
@@ -190,6 +217,7 @@ class Walk:
                         and regular(status.st_mode)
                     ):
                         del known[name]
+                        said += (name, status.st_size, status.st_mtime_ns, status.st_ino)
                         continue
                     signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
@@ -199,8 +227,9 @@ class Walk:
             if not is_vanished(error):
                 self._problem(folder, reason(error))
                 self._unreadable.add(folder)
+        inodes = self._index.known_inodes([signature.inode for _, signature, _ in news]) if news else set()
         for name, signature, file in news:
-            yield from self._news(folder, name, signature, file, known)
+            yield from self._news(folder, name, signature, file, known, inodes)
         if known:
             yield from self._not_met(folder, known.values())
 
@@ -216,7 +245,7 @@ class Walk:
                 if is_hidden(status) and not self._rules.hidden:
                     self._left_out.add(path)
                     return
-        if self._excluded and os.path.normcase(entry.path) in self._excluded:
+        if self._excluded and os.path.normcase(self._share.path / path) in self._excluded:
             return
         # Checked for each of its files too, but a name that is no text makes one problem, not many.
         refusal = rules.refusal(path, 0)
@@ -233,8 +262,11 @@ class Walk:
         if os.name == "nt":
             # A listing on Windows has no file ids, and sizes and times that may lag behind.
             with suppress(OSError):
-                status = Path(entry.path).lstat()
-        if not stat.S_ISREG(status.st_mode) or is_link(status) or (is_hidden(status) and not self._rules.hidden):
+                status = (self._share.path / folder / entry.name).lstat()
+        if not stat.S_ISREG(status.st_mode) or is_link(status):
+            return None
+        self._differs = True
+        if is_hidden(status) and not self._rules.hidden:
             return None
         path = joined(folder, entry.name)
         refusal = rules.refusal(path, status.st_size)
@@ -244,16 +276,24 @@ class Walk:
         return signature_of(status, self._renumbered)
 
     def _news(
-        self, folder: str, name: str, signature: Signature, file: KnownFile | None, left: dict[str, KnownRow]
+        self,
+        folder: str,
+        name: str,
+        signature: Signature,
+        file: KnownFile | None,
+        left: dict[str, KnownRow],
+        inodes: set[int],
     ) -> Iterator[Step]:
-        """`left`: this folder's entries that were not met."""
+        """`left`: this folder's entries that were not met. `inodes`: ids that hashed files had."""
         if file is not None and _is_unchanged(file, signature):
             if file.state > _LAST_SETTLED:
                 yield Found(folder, name, signature, file.content)
             return
         if file is not None and file.content is not None and file.inode:
             self._displaced[Signature(file.size, file.mtime_ns, file.device, file.inode)] = file.content
-        content, moved_from = self._known_elsewhere(folder, signature, left) if signature.inode else (None, None)
+        content, moved_from = None, None
+        if signature.inode and (signature.inode in inodes or signature in self._displaced):
+            content, moved_from = self._known_elsewhere(folder, signature, left)
         yield Found(folder, name, signature, content, moved_from)
 
     def _known_elsewhere(
@@ -273,6 +313,13 @@ class Walk:
             if has_left:
                 return match.content, match.file
         return content, None
+
+
+def _say(said: list[str | int], entry: os.DirEntry[str]) -> None:
+    with suppress(OSError):
+        if entry.is_file(follow_symlinks=False):
+            status = entry.stat(follow_symlinks=False)
+            said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _is_below(folder: str, others: set[str]) -> bool:

@@ -18,7 +18,8 @@ from peer_core.library.hasher import Hasher
 from peer_core.library.index import Index
 from peer_core.library.marks import Marks, covers, merged
 from peer_core.library.records import FileState, Gone, KnownFile, Report, ShareRow, Signature, Step, Withheld
-from peer_core.library.scanner import Root, ShareUnreachableError, Walk
+from peer_core.library.roots import Root, ShareUnreachableError
+from peer_core.library.scanner import Walk
 from peer_core.library.types import Problem
 from peer_core.library.writing import Writing
 
@@ -296,7 +297,7 @@ class Worker:
 
     def _files_of(self, share: ShareRow, but: FileState) -> Iterator[int]:
         """Entries of a share that are neither gone nor in the state `but`."""
-        for folder in self._index.folders(share.id).values():
+        for folder, _ in self._index.folders(share.id).values():
             if self._stopping:
                 raise _Stopped
             for file in map(KnownFile._make, self._index.files_in(folder).values()):

@@ -13,6 +13,7 @@ from peer_core.library.records import (
     Gone,
     Hashed,
     Outcome,
+    Sealed,
     ShareRow,
     Signature,
     Step,
@@ -62,16 +63,18 @@ class _Batch:
     def put(self, folder: int, name: str, signature: Signature, content: int | None) -> None:
         """A file is there; with a content it is shared from now on, without it waits and what was shared ends."""
         state = FileState.PENDING if content is None else FileState.SHARED
+        number = 0 if content is None else self._sequence + 1
+        made = self.db.execute(
+            "INSERT INTO files (folder, name, size, mtime_ns, device, inode, state, content, sequence) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO NOTHING",
+            (folder, name, *signature, state, content, number),
+        )
+        if made.rowcount == 1:
+            self._sequence = max(self._sequence, number)
+            return
         row = self.db.execute(
             "SELECT id, state, sequence, size, mtime_ns, inode FROM files WHERE folder = ? AND name = ?", (folder, name)
         ).fetchone()
-        if row is None:
-            self.db.execute(
-                "INSERT INTO files (folder, name, size, mtime_ns, device, inode, state, content, sequence) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (folder, name, *signature, state, content, 0 if content is None else self._next()),
-            )
-            return
         file, old_state, sequence, *old = row
         if old_state == FileState.SHARED and old == [signature.size, signature.mtime_ns, signature.inode]:
             return  # Somebody else was quicker: a scan's news is older than an adopted download.
@@ -79,15 +82,21 @@ class _Batch:
             sequence = self._next()
         self.set(file, signature, state, content, sequence)
 
-    def set(
-        self, file: int, signature: Signature, state: FileState, content: int | None, sequence: int | None = None
-    ) -> None:
-        """`sequence`: None takes the next number."""
+    def set(self, file: int, signature: Signature, state: FileState, content: int | None, sequence: int) -> None:
         self.db.execute(
             "UPDATE files SET size = ?, mtime_ns = ?, device = ?, inode = ?, state = ?, content = ?, sequence = ? "
             "WHERE id = ?",
-            (*signature, state, content, self._next() if sequence is None else sequence, file),
+            (*signature, state, content, sequence, file),
         )
+
+    def share(self, file: int, signature: Signature, content: int) -> None:
+        """What waited is shared from now on; nothing happens when it does not wait any more."""
+        made = self.db.execute(
+            "UPDATE files SET size = ?, mtime_ns = ?, device = ?, inode = ?, state = ?, content = ?, sequence = ? "
+            "WHERE id = ? AND state = 0",
+            (*signature, FileState.SHARED, content, self._sequence + 1, file),
+        )
+        self._sequence += made.rowcount
 
     def is_as_before(self, file: int, signature: Signature) -> bool:
         """False when another file took the entry since it was looked up, as when two trade places."""
@@ -142,7 +151,9 @@ class Writing:
                 "exclude = excluded.exclude, hidden = excluded.hidden, rules = rules + 1",
                 (name, str(path), "\n".join(exclude), hidden),
             )
-            return next(row for row in share_rows(db) if row.name == name)
+            row = next(row for row in share_rows(db) if row.name == name)
+            db.execute("UPDATE folders SET seal = NULL WHERE share = ? AND seal IS NOT NULL", (row.id,))
+            return row
 
     def remove_share(self, name: str) -> int | None:
         """Takes it out of all answers at once; its id, or None when there is no such share.
@@ -172,6 +183,7 @@ class Writing:
                 "UPDATE shares SET exclude = ?, hidden = ?, rules = rules + 1 WHERE id = ?",
                 ("\n".join(exclude), hidden, share),
             )
+            db.execute("UPDATE folders SET seal = NULL WHERE share = ? AND seal IS NOT NULL", (share,))
 
     def set_walked(self, share: int, rules: int) -> None:
         """The whole share was seen by the rules of that number."""
@@ -201,6 +213,12 @@ class Writing:
                         batch.withhold(step.file, step.by_rules)
                     case Gone():
                         batch.end(step.file, step.unless_after)
+                    case Sealed():
+                        db.execute(
+                            "UPDATE folders SET seal = ? "
+                            "WHERE id = ? AND (SELECT rules FROM shares WHERE id = folders.share) = ?",
+                            (step.seal, step.folder, step.rules),
+                        )
             batch.finish()
             return True
 
@@ -209,15 +227,13 @@ class Writing:
         with self._database.write() as db:
             batch = _Batch(db)
             for outcome in outcomes:
-                waits = db.execute("SELECT 1 FROM files WHERE id = ? AND state = 0", (outcome.file,)).fetchone()
-                if waits is None:
-                    continue
                 if isinstance(outcome, Hashed):
-                    content = batch.content(outcome.manifest)
-                    batch.set(outcome.file, outcome.signature, FileState.SHARED, content)
+                    batch.share(outcome.file, outcome.signature, batch.content(outcome.manifest))
                 elif isinstance(outcome, Unreadable):
-                    db.execute("UPDATE files SET state = ? WHERE id = ?", (FileState.FAILED, outcome.file))
-                else:
+                    db.execute(
+                        "UPDATE files SET state = ? WHERE id = ? AND state = 0", (FileState.FAILED, outcome.file)
+                    )
+                elif db.execute("SELECT 1 FROM files WHERE id = ? AND state = 0", (outcome.file,)).fetchone():
                     batch.end(outcome.file)
             batch.finish()
 

@@ -13,7 +13,8 @@ from peer_core.database import Database
 from peer_core.library.disk import signature_of
 from peer_core.library.index import KIND, Index
 from peer_core.library.records import Gone
-from peer_core.library.scanner import Root, Walk
+from peer_core.library.roots import Root
+from peer_core.library.scanner import Walk
 from peer_core.library.writing import Writing
 
 if TYPE_CHECKING:

@@ -5,14 +5,18 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
-from desktop.api import Album, ApiError, Status, Transfer
+from desktop.api import Album, ApiError, Member, Status, Transfer
 from desktop.context import Context
+from desktop.models.people import member_name
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.views.library_page import LibraryPage
 from desktop.views.neighbourhood_page import NeighbourhoodPage
+from desktop.views.offer_dialogs import SendDialog
+from desktop.views.offer_news import OfferNews
+from desktop.views.offers_page import OffersPage
 from desktop.views.search_page import SearchPage
 from desktop.views.settings_page import SettingsPage
 from desktop.views.transfers_page import TransfersPage
@@ -34,12 +38,14 @@ class Shell(QWidget):
         self.search = SearchPage(context, session)
         self.neighbourhood = NeighbourhoodPage(context, session)
         self.transfers = TransfersPage(context, session)
+        self.offers = OffersPage(context, session)
         self.library = LibraryPage(context, session)
         self.settings = SettingsPage(context, session, hosting)
         self._pages: dict[str, QWidget] = {
             "search": self.search,
             "neighbourhood": self.neighbourhood,
             "transfers": self.transfers,
+            "offers": self.offers,
             "library": self.library,
             "settings": self.settings,
         }
@@ -68,6 +74,8 @@ class Shell(QWidget):
             self.search.focus_field()
         elif page == "neighbourhood":
             self.neighbourhood.focus()
+        elif page == "offers":
+            self.offers.focus()
         elif page == "settings":
             self.settings.load()
             self.settings.area.setFocus()
@@ -78,6 +86,26 @@ class Shell(QWidget):
         """Downloads what a link means."""
         work = self._session.client.download(content_id, name)
         self._session.do(work, done=lambda transfer: self._started(plain(transfer.name)))
+
+    def send(self, member: Member, paths: list[str]) -> SendDialog:
+        """Asks what to send to a member, and sends it."""
+        words, name = self._context.words, member_name(member)
+        dialog = SendDialog(self._context, self, name, paths)
+
+        def sent(offers: object) -> None:
+            self._offer_told(words("send.sent", name=name))
+
+        def go(chosen: list[str], message: str) -> None:
+            self._session.do(self._session.client.send(chosen, member.peer_id, message), done=sent)
+
+        dialog.wanted.connect(go)
+        dialog.open()
+        return dialog
+
+    @property
+    def drop_area(self) -> QWidget:
+        """Where folders may be dropped to be shared: not onto the people, who get what is dropped onto them."""
+        return self.neighbourhood.folder if self.stack.currentWidget() is self.neighbourhood else self
 
     def say(self, text: str) -> None:
         self.toast.say(text)
@@ -112,12 +140,18 @@ class Shell(QWidget):
         self.sidebar.chosen.connect(self.go)
         self.sidebar.invite_wanted.connect(self.invite_wanted)
         self.settings.invite_wanted.connect(self.invite_wanted)
-        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.library.say):
+        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.offers.say, self.library.say):
             says.connect(self.say)
         for page in (self.search, self.neighbourhood):
             page.started.connect(self._started)
             page.show_transfers.connect(lambda: self.go("transfers"))
             page.open_wanted.connect(self._open)
+        self.neighbourhood.send_wanted.connect(self.send)
+        self.offers.people_wanted.connect(lambda: self.go("neighbourhood"))
+        news = OfferNews(self._context, session, self)
+        news.told.connect(self._offer_told)
+        # For those who look elsewhere.
+        news.asked.connect(lambda: QApplication.alert(self.window()))
         self.search.album_wanted.connect(self._visit_album)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
         session.transfers_changed.connect(self._transfers_changed)
@@ -154,6 +188,9 @@ class Shell(QWidget):
         else:
             said = words("transfer.finished-several", count=self._finished)
             self.toast.say(said, words("action.show"), lambda: self.go("transfers"))
+
+    def _offer_told(self, said: str) -> None:
+        self.toast.say(said, self._context.words("action.show"), lambda: self.go("offers"))
 
     def _failed(self, error: ApiError) -> None:
         title, detail = self._context.words.problem(error.code, error.title, error.detail)

@@ -89,7 +89,8 @@ class Courier:
         if moved:
             self._changed()
         work: dict[str, list[Offer]] = {}
-        offers = self._store.all()
+        # The oldest first, so that they arrive in the order in which they were sent.
+        offers = self._store.all()[::-1]
         accepted = {offer.id for offer in offers if offer.state is OfferState.ACCEPTED}
         for offer in offers:
             if self._has_to_tell(offer) or (offer.state.open and not offer.peer_name):

@@ -8,7 +8,6 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -369,17 +368,7 @@ class Peer:
             self._online.directory.publisher.wake()
 
     def _locate(self, content_id: bytes) -> Located:
-        """Live holders of a content, and whoever offered it to this peer."""
-        online = self._joined()
-        senders = self.people.senders(self.offers.senders(content_id))
-        try:
-            located = online.locate(content_id)
-        except BarrioError:
-            if not senders:
-                raise
-            located = Located(0, "", ())
-        known = {holder.peer_id for holder in located.holders}
-        return replace(located, holders=(*located.holders, *(s for s in senders if s.peer_id not in known)))
+        return self.people.locate(content_id, self.offers.senders(content_id))
 
     def _adopt(self, path: Path, manifest: Manifest) -> None:
         """The next look at the folders finds the file, should the index not take it now."""
@@ -388,7 +377,4 @@ class Peer:
             self._library.adopt(path, manifest)
         except StorageError as error:
             log.warning("a finished download is not in the index yet: %s", error.message)
-        try:
-            self.offers.arrived(manifest.content_id)
-        except StorageError as error:
-            log.warning("a file that was offered is not noted as done yet: %s", error.message)
+        self.offers.arrived(manifest.content_id)

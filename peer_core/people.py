@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from peer_core.directory.types import MembersPage, PeerRecord, Via
@@ -12,7 +13,7 @@ from peer_core.library.browsing import SharedRoot, TreePage
 from peer_core.library.library import Library
 from peer_core.online import Online
 from peer_core.transfer.queue import Transfers
-from peer_core.transfer.types import Holder, Transfer, Wanted
+from peer_core.transfer.types import Holder, Located, Transfer, Wanted
 from protos.agreed import decode_id
 
 MOST_FILES = 10_000
@@ -92,8 +93,23 @@ class People:
         """Status and body of another member's answer."""
         return self._online().directory.exchange(peer, method, path, body)
 
-    def senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:
-        """As holders of what they offered: those that are here, or were a moment ago."""
+    def locate(self, content_id: bytes, senders: Sequence[str]) -> Located:
+        """Live holders of a content, and those of `senders` that are here: they offered it, whatever the central knows.
+
+        Raises BarrioError when nobody can be asked and no sender is known.
+        """
+        offering = self._senders(senders)
+        try:
+            located = self._online().locate(content_id)
+        except BarrioError:
+            if not offering:
+                raise
+            located = Located(0, "", ())
+        known = {holder.peer_id for holder in located.holders}
+        return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))
+
+    def _senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:
+        """Those that are here, or were a moment ago."""
         known = {peer_id: self._remembered(peer_id, SENDER_SECONDS) for peer_id in peer_ids}
         missing = [peer_id for peer_id, record in known.items() if record is None]
         if missing:

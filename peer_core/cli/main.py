@@ -276,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
 
     rules = add.add_parser("rule", help="Whose offers are accepted without asking: list, set, remove")
     rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=_Parser)
-    offer_arguments.add(verb, rule, _number(1, MAX_SIZE))
+    offer_arguments.add(verb, rule, _number(1, MAX_SIZE), _default)
 
     verb("transfers", "List transfers", verbs.transfers)
     for name, text, call in (

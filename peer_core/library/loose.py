@@ -27,7 +27,8 @@ from peer_core.library.wire import Message
 BATCH_FILES = 200
 BATCH_BYTES = 1 << 20
 BATCH_SECONDS = 0.25
-ATTEMPTS = 5
+# Together some twelve seconds, for a file that is just being finished.
+ATTEMPTS, FIRST_PAUSE_SECONDS = 8, 0.05
 MAX_DEPTH = 100
 
 
@@ -127,20 +128,20 @@ class Loose:
     def _read(self, file: Found, given_up: Any) -> tuple[Signature, Manifest]:
         """Raises Refused, and Cancelled."""
         for attempt in range(ATTEMPTS):
+            delay = 0.0
             try:
                 with FileHash(file.place, self._renumbered) as hashing:
                     delay = seconds_until_settled(hashing.signature.mtime_ns)
-                    while not hashing.finished:
-                        hashing.step(self._bench, given_up)
-                    manifest = hashing.manifest()
                     if not delay:
-                        return hashing.signature, manifest
+                        while not hashing.finished:
+                            hashing.step(self._bench, given_up)
+                        return hashing.signature, hashing.manifest()
             except FileChangedError:
-                delay = 0.2 * 2**attempt
+                pass
             except OSError as error:
                 raise Refused(f"“{rules.shown(file.name)}” cannot be read: {reason(error)}") from error
-            # A file that was just written is looked at again, as a later write could leave its time as it is.
-            time.sleep(delay)
+            # A file that was just written is waited for, as a later write could leave its time as it is.
+            time.sleep(max(delay, FIRST_PAUSE_SECONDS * 2**attempt))
             if given_up():
                 raise Cancelled
         raise Refused(f"“{rules.shown(file.name)}” keeps changing; try again when it is finished")

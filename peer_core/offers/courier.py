@@ -172,8 +172,9 @@ class Courier:
             self._report(peer, offer)
         elif offer.state is OfferState.WITHDRAWN:
             answer = self._ask(peer, "PATCH", offer, news_bytes(News(OfferState.WITHDRAWN)))
-            if answer is OfferState.DONE:
-                self._store.move(offer.id, OfferState.DONE, (OfferState.WITHDRAWN,), now=offer.ended)
+            if answer in _ENDED_THERE:
+                # The recipient was quicker.
+                self._store.move(offer.id, answer, (OfferState.WITHDRAWN,), now=offer.ended)
             self._store.set_told(offer.id, OfferState.WITHDRAWN)
         else:
             self._deliver(peer, offer)

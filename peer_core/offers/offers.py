@@ -77,7 +77,7 @@ class Offers:
 
     def undecided(self) -> int:
         """Offers to this peer that wait for the person."""
-        return sum(o.direction is Direction.IN and o.state is OfferState.DELIVERED for o in self._store.all())
+        return self._store.undecided()
 
     def all(self) -> list[Offer]:
         """Newest first."""

@@ -46,8 +46,11 @@ class Receiving:
         self._changed = changed
         self._parsing = threading.BoundedSemaphore(PARSED_AT_ONCE)
         self._lock = threading.Lock()
-        # Under _lock: monotonic times of the newest offers of each member; taking one in is one step for all.
+        # Under _lock: monotonic times of the newest offers of each member (taking one in is one step for all), and
+        # contents that came in since `follow`, while something is being fetched.
         self._recent: dict[str, deque[float]] = {}
+        self._arrived: set[bytes] = set()
+        self._fetching = True
 
     def offered(self, caller: str, data: bytes) -> OfferState:
         """Takes an offer in, once, and tells what became of it. Raises BadInputError, TooManyError, StorageError."""
@@ -73,7 +76,6 @@ class Receiving:
         recent = self._recent.setdefault(caller, deque(maxlen=MAX_NEW_OF_ONE))
         open_of_one, files_of_one = self._store.counts(Direction.IN, caller)
         if open_of_one >= MAX_OPEN_OF_ONE or files_of_one + files > MAX_FILES_OF_ONE:
-            recent.append(now)
             raise TooManyError("This member has not answered your other offers yet; wait, or withdraw some.")
         if len(recent) == MAX_NEW_OF_ONE and recent[0] > now - NEW_SECONDS:
             raise TooManyError("You have offered much to this member just now; wait a while.")
@@ -133,7 +135,7 @@ class Receiving:
     def go_on(self) -> None:
         """At the start: fetches what was accepted when the last run ended before it was queued."""
         for offer in self._accepted():
-            if any(not transfer for _, transfer, _ in self._store.missing(offer.parcel)):
+            if any(not transfer for _, transfer, _ in self._store.fetched.missing(offer.parcel)):
                 try:
                     self._fetch(offer, Path(offer.folder))
                 except BarrioError as error:
@@ -159,14 +161,27 @@ class Receiving:
 
     def follow(self) -> dict[str, tuple[int, int]]:
         """Notes what has arrived; of each offer that is being fetched, how many files and bytes are here."""
-        accepted = self._accepted()
+        with self._lock:
+            arrived, self._arrived = self._arrived, set()
+        if arrived:
+            self._note(arrived)
+        incoming = [offer for offer in self._store.all() if offer.direction is Direction.IN]
+        accepted = [offer for offer in incoming if offer.state is OfferState.ACCEPTED]
+        with self._lock:
+            self._fetching = bool(accepted) or any(offer.state is OfferState.FAILED for offer in incoming)
         if not accepted:
             return {}
         transfers = {transfer.id: transfer for transfer in self._transfers.all()}
         return {offer.id: self._followed(offer, transfers) for offer in accepted}
 
     def arrived(self, content_id: bytes) -> None:
-        for parcel in self._store.arrived(content_id):
+        """A download is done, which the next `follow` notes, also when it is off the list of transfers by then."""
+        with self._lock:
+            if self._fetching:
+                self._arrived.add(content_id)
+
+    def _note(self, content_ids: set[bytes]) -> None:
+        for parcel in self._store.fetched.arrived(content_ids):
             for offer in self._store.of_parcel(parcel):
                 if offer.files_done == offer.files:
                     self._end(offer, OfferState.DONE)
@@ -175,14 +190,14 @@ class Receiving:
         return [o for o in self._store.all() if o.direction is Direction.IN and o.state is OfferState.ACCEPTED]
 
     def _followed(self, offer: Offer, transfers: dict[str, Transfer]) -> tuple[int, int]:
-        missing = self._store.missing(offer.parcel)
+        missing = self._store.fetched.missing(offer.parcel)
         if any(not transfer for _, transfer, _ in missing):
             # It is only just being queued.
             return offer.files_done, offer.bytes_done
         now = {number: transfers.get(transfer) for number, transfer, _ in missing}
         here = [number for number, t in now.items() if t is not None and t.state is TransferState.DONE]
         if here:
-            self._store.set_done(offer.parcel, here)
+            self._store.fetched.set_done(offer.parcel, here)
             offer = self._store.get(offer.id) or offer
         left = [t for t in now.values() if t is not None and t.state is not TransferState.DONE]
         going = [t for t in left if t.state is not TransferState.FAILED]
@@ -199,7 +214,7 @@ class Receiving:
         files = self._store.files(offer.parcel)
         wanted = [Wanted(f.content_id, tuple(f.folder.split("/")) if f.folder else (), f.name, f.size) for f in files]
         made = self._transfers.add_folder(wanted, folder)
-        self._store.set_transfers(
+        self._store.fetched.set_transfers(
             offer.parcel, [(number, t.id, t.state is TransferState.DONE) for number, t in enumerate(made)]
         )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from peer_core.database import Database, Kind
 from peer_core.library.packer import PackedFile
 from peer_core.library.types import HeldFile
-from peer_core.offers.rows import SELECT, any_of, count_done, held, names_in, names_of, offer
+from peer_core.offers.fetched import Fetched
+from peer_core.offers.rows import SELECT, any_of, held, names_in, names_of, offer
 from peer_core.offers.types import OPEN, Direction, Offer, OfferedFile, OfferState, Rule
 from peer_core.transfer.record import trouble_to_json
 from peer_core.transfer.types import Trouble
@@ -28,6 +29,7 @@ _ADD = (
 class OfferStore:
     def __init__(self, database: Path) -> None:
         self._database = Database(database, KIND)
+        self.fetched = Fetched(self._database)
 
     def close(self) -> None:
         self._database.close()
@@ -106,13 +108,6 @@ class OfferStore:
                 (content_id,),
             )
             return [row[0] for row in rows]
-
-    def missing(self, parcel: int) -> list[tuple[int, str, int]]:
-        """Files of an accepted offer that are not here yet: number, transfer and size."""
-        with self._database.read() as db:
-            return db.execute(
-                "SELECT number, transfer, size FROM files WHERE parcel = ? AND done = 0 ORDER BY number", (parcel,)
-            ).fetchall()
 
     def name_of(self, peer_id: str) -> str:
         """What that member was called when it was last heard of; "" when it never was."""
@@ -258,35 +253,13 @@ class OfferStore:
                 "UPDATE offers SET files_done = ?, bytes_done = ? WHERE id = ?", (files_done, bytes_done, offer_id)
             )
 
-    def set_transfers(self, parcel: int, transfers: Sequence[tuple[int, str, bool]]) -> None:
-        """(number of the file, its transfer, whether it is here already) each."""
-        with self._database.write() as db:
-            db.executemany(
-                "UPDATE files SET transfer = ?, done = max(done, ?) WHERE parcel = ? AND number = ?",
-                [(transfer, done, parcel, number) for number, transfer, done in transfers],
-            )
-            count_done(db, parcel)
-
-    def set_done(self, parcel: int, numbers: Iterable[int]) -> None:
-        with self._database.write() as db:
-            db.executemany("UPDATE files SET done = 1 WHERE parcel = ? AND number = ?", [(parcel, n) for n in numbers])
-            count_done(db, parcel)
-
-    def arrived(self, content_id: bytes) -> list[int]:
-        """Notes that a content is here; returns the parcels of accepted offers that it is in."""
-        with self._database.write() as db:
-            rows = db.execute(
-                "SELECT DISTINCT f.parcel FROM files f JOIN offers o ON o.parcel = f.parcel WHERE f.content_id = ? "
-                "AND o.direction = 'in' AND o.state IN ('accepted', 'failed') AND f.done = 0 AND f.transfer <> ''",
-                (content_id,),
-            ).fetchall()
-            for (parcel,) in rows:
-                db.execute(
-                    "UPDATE files SET done = 1 WHERE parcel = ? AND content_id = ? AND transfer <> ''",
-                    (parcel, content_id),
-                )
-                count_done(db, parcel)
-        return [parcel for (parcel,) in rows]
+    def undecided(self) -> int:
+        """Offers to this peer that wait for an answer."""
+        with self._database.read() as db:
+            (count,) = db.execute(
+                "SELECT count(*) FROM offers WHERE direction = 'in' AND state = 'delivered'"
+            ).fetchone()
+            return int(count)
 
     def set_changed(self, parcel: int, number: int) -> bool:
         """True when that is new."""

@@ -101,7 +101,9 @@ def test_a_folder_is_offered_accepted_and_lands_as_it_was_and_no_stranger_gets_i
 
 def test_the_recipient_is_away_and_both_are_killed_and_it_arrives_all_the_same(world: World) -> None:
     ana, bruno = world.peer("ana"), world.peer("bruno")
-    file = loose(world, "largo.bin", 48 * MIB)
+    file = loose(world, "largo.bin", MIB)
+    with file.open("r+b") as hole:
+        hole.truncate(256 * MIB)
     assert bruno.program is not None and ana.program is not None
     bruno_id = bruno.peer_id
     bruno.program.kill()
@@ -115,7 +117,11 @@ def test_the_recipient_is_away_and_both_are_killed_and_it_arrives_all_the_same(w
 
     got = world.root / "got"
     bruno.verb("accept", asked["id"], "--output", str(got))
-    wait_for(lambda: any(got.rglob("*")), 20, "the first bytes")
+    with local(bruno) as client:
+        middle = wait_for(
+            lambda: client.get("/v1/transfers").json()["transfers"][0]["bytes_done"], 30, "the first bytes"
+        )
+        assert middle < 256 * MIB
     assert ana.program is not None
     ana.program.kill()
     bruno.program.kill()
@@ -123,7 +129,7 @@ def test_the_recipient_is_away_and_both_are_killed_and_it_arrives_all_the_same(w
     ana.start()
     assert the_offer(bruno, "done", 90)["files_done"] == 1
     assert (got / "largo.bin").read_bytes() == file.read_bytes()
-    assert the_offer(ana, "done", 60)["bytes_done"] == 48 * MIB
+    assert the_offer(ana, "done", 60)["bytes_done"] == 256 * MIB
 
 
 def test_what_is_withdrawn_declined_or_expired_is_so_at_both_ends(world: World) -> None:
@@ -213,3 +219,69 @@ def test_what_cannot_be_sent_is_refused_with_a_sentence(world: World, wrong: str
     assert failed.returncode == 1
     assert len(failed.stderr.strip().splitlines()) == 1
     assert not [offer for offer in offers(ana) if offer["state"] != "failed"]
+
+
+def test_a_hostile_member_gets_sentences_and_changes_nothing(world: World) -> None:
+    ana, bruno, eva = (world.peer(name) for name in ("ana", "bruno", "eva"))
+    ana.verb("send", str(loose(world, "nota.txt", 1000)), "--to", "bruno")
+    asked = the_offer(bruno, "delivered")
+    content = bruno.json("offers", asked["id"])["listed"][0]["content_id"]
+    good = {"folder": "", "name": "a", "size": 1, "content_id": content}
+    identity = Identity.load(eva.data)
+    assert identity is not None
+    http = PeerHttp(identity)
+
+    def post(peer: HeadlessPeer, method: str, path: str, body: bytes) -> tuple[int, str]:
+        status, _, data = http.request(peer.peer_id, [f"https://{peer.listen}"], method, path, body, timeout=30)
+        return status, json.loads(data).get("detail", "")
+
+    def offer(**changes: Any) -> bytes:
+        number = os.urandom(16).hex()
+        return json.dumps({"id": number, "message": "", "expires_in": 60, "files": [good], **changes}).encode()
+
+    try:
+        for body in (
+            b"",
+            b"[" * 1_000_000,
+            b'{"files": [' + b"{}," * 1_000_000 + b"0]}",
+            offer(files=[good | {"name": "../../etc/passwd"}]),
+            offer(files=[good | {"folder": "a/../.."}]),
+            offer(files=[good | {"size": -1}]),
+            offer(files=[good | {"name": "x" * 100_000}]),
+            offer(files=[good] * 10_001),
+        ):
+            status, detail = post(bruno, "POST", "/v1/offers", body)
+            assert status == 400 and detail.endswith("."), body[:80]
+        # What is between Ana and Bruno, Eva cannot speak of, even when she knows how Ana calls it.
+        with local(ana) as client:
+            assert client.get("/v1/offers").json()["offers"][0]["state"] == "delivered"
+        for peer in (ana, bruno):
+            for state in ("accepted", "declined", "done", "withdrawn"):
+                body = json.dumps({"state": state}).encode()
+                assert post(peer, "PATCH", f"/v1/offers/{'0' * 32}", body)[0] == 404
+        answers = [post(bruno, "POST", "/v1/offers", offer())[0] for _ in range(40)]
+        assert answers.count(200) == 16 and answers.count(429) == 24
+        # That she offers what Ana offered gives her nothing, and does not make Ana give it.
+        assert ask(world, eva, ana, f"/v1/contents/{content}") == 404
+    finally:
+        http.close()
+    assert the_offer(bruno, "delivered")["peer_id"] == eva.peer_id
+    got = world.root / "got"
+    bruno.verb("accept", asked["id"], "--output", str(got), "--wait")
+    assert (got / "nota.txt").stat().st_size == 1000
+
+
+def test_many_small_files_keep_their_places(world: World) -> None:
+    ana, bruno = world.peer("ana"), world.peer("bruno")
+    top = world.root / "loose" / "muchos"
+    for folder in range(20):
+        (top / f"{folder}").mkdir(parents=True)
+        for number in range(25):
+            (top / f"{folder}" / f"{number}.txt").write_bytes(f"{folder}/{number}".encode())
+    (sent,) = ana.json("send", str(top), "--to", "bruno")
+    assert sent["files"] == 500
+    asked = the_offer(bruno, "delivered")
+    got = world.root / "got"
+    bruno.verb("accept", asked["id"], "--output", str(got), "--wait", seconds=110)
+    assert all((got / "muchos" / f"{f}" / f"{n}.txt").read_text() == f"{f}/{n}" for f in range(20) for n in range(25))
+    assert the_offer(ana, "done")["files_done"] == 500

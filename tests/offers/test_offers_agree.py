@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peer_core.errors import BarrioError, ConflictError
 from peer_core.library.packer import PackedFile
 from peer_core.offers import courier
+from peer_core.offers.receiving import MAX_OPEN_OF_ONE
 from peer_core.offers.types import Direction, OfferState
 
 FATES = [(1, 1), (1, 0), (0, 0)]
@@ -69,7 +70,9 @@ def _act(action: str, one: End, other: End, file: PackedFile) -> None:
     undecided = [o for o in other.offers(Direction.IN) if o.state is OfferState.DELIVERED]
     match action:
         case "send":
-            one.offer([file])
+            # More would wait for answers at the other end, by its limits.
+            if len(one.offers(Direction.OUT)) < MAX_OPEN_OF_ONE:
+                one.offer([file])
         case "withdraw":
             for offer in one.offers(Direction.OUT)[:1]:
                 with suppress(ConflictError):

@@ -110,9 +110,9 @@ class ApiClient:
         offers = await self._call("GET", "/v1/offers", offers_from)
         return replace(offers, rules=await self._call("GET", "/v1/offer-rules", rules_from))
 
-    async def send(self, paths: Sequence[str], peer_id: str, message: str = "") -> tuple[Offer, ...]:
-        """Offers files and folders to a member."""
-        body = {"paths": list(paths), "to": [peer_id], "message": message}
+    async def send(self, paths: Sequence[str], peer_ids: Sequence[str], message: str = "") -> tuple[Offer, ...]:
+        """Offers files and folders to members."""
+        body = {"paths": list(paths), "to": list(peer_ids), "message": message}
         return await self._call("POST", "/v1/offers", sent_from, json=body)
 
     async def set_offer_state(self, offer_id: str, state: str, output: str | None = None) -> Offer:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QLineEdit, QListWidget, QWidget
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QLineEdit, QListWidget, QMenu, QWidget
 
+from desktop.api import Member
 from desktop.context import Context
-from desktop.plain import plain
+from desktop.models.people import member_name
+from desktop.plain import as_label, plain
 from desktop.widgets.basics import Button, Label, column, row
 from desktop.widgets.dialogs import choose_folder
 from desktop.widgets.people_table import local_paths
@@ -20,20 +22,36 @@ _USUAL = 1
 
 
 class SendDialog(QDialog):
-    """Files and folders for one member. `wanted`: their paths, and a message."""
+    """Files and folders for a member, and for those of `others` that are chosen too. `wanted`: the members, the paths,
+    and a message."""
 
-    wanted = Signal(object, str)
+    wanted = Signal(object, object, str)
 
-    def __init__(self, context: Context, parent: QWidget, name: str, paths: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        context: Context,
+        parent: QWidget,
+        member: Member,
+        paths: Sequence[str] = (),
+        others: Sequence[Member] = (),
+    ) -> None:
         super().__init__(parent)
         self._context = context
+        self.members = [member]
         words, look = context.words, context.look
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setAcceptDrops(True)
         self.paths: list[str] = []
-        title = words("send.title", name=name)
-        self.setWindowTitle(title)
         self.setMinimumWidth(_WIDTH)
+        self.title = Label("", "title", wrap=True)
+        self.also = Button(look, words("send.also"), "people")
+        self.also.setVisible(bool(others))
+        self._menu = QMenu(self)
+        for other in others:
+            choice = self._menu.addAction(as_label(member_name(other)))
+            choice.setCheckable(True)
+            choice.toggled.connect(lambda on, whom=other: self._also_to(whom, on))
+        self.also.setMenu(self._menu)
         self.list = QListWidget()
         self.list.setAccessibleName(words("send.what"))
         self.list.setMinimumHeight(120)
@@ -46,10 +64,10 @@ class SendDialog(QDialog):
         cancel = Button(look, words("action.back"))
         self.send = Button(look, words("send.send"), "offers", "primary")
         layout = column(spacing=14, margins=(26, 24, 26, 22))
-        layout.addWidget(Label(title, "title", wrap=True))
+        layout.addWidget(self.title)
         layout.addWidget(Label(words("send.text"), "muted", wrap=True))
         layout.addWidget(self.list, 1)
-        layout.addLayout(row(files, folder, None))
+        layout.addLayout(row(files, folder, None, self.also))
         layout.addWidget(self.message)
         layout.addLayout(row(None, cancel, self.send))
         self.setLayout(layout)
@@ -58,6 +76,12 @@ class SendDialog(QDialog):
         cancel.clicked.connect(self.reject)
         self.send.clicked.connect(lambda: self._send())
         self.send.setDefault(True)
+        remove = QAction(self)
+        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        remove.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        remove.triggered.connect(self._remove_chosen)
+        self.list.addAction(remove)
+        self._say_whom()
         self.add(paths)
 
     def add(self, paths: Sequence[str]) -> None:
@@ -79,6 +103,22 @@ class SendDialog(QDialog):
     def _add_one(self, path: str) -> None:
         self.add([path])
 
+    def _remove_chosen(self) -> None:
+        for item in self.list.selectedItems():
+            position = self.list.row(item)
+            self.list.takeItem(position)
+            del self.paths[position]
+        self.send.setEnabled(bool(self.paths))
+
+    def _also_to(self, member: Member, on: bool) -> None:
+        self.members = [m for m in self.members if m.peer_id != member.peer_id] + ([member] if on else [])
+        self._say_whom()
+
+    def _say_whom(self) -> None:
+        title = self._context.words("send.title", name=", ".join(map(member_name, self.members)))
+        self.title.setText(title)
+        self.setWindowTitle(title)
+
     def _choose_files(self) -> None:
         dialog = QFileDialog(self, self._context.words("send.add-files"), str(Path.home()))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -87,7 +127,7 @@ class SendDialog(QDialog):
         dialog.open()
 
     def _send(self) -> None:
-        self.wanted.emit(list(self.paths), self.message.text().strip())
+        self.wanted.emit(list(self.members), list(self.paths), self.message.text().strip())
         self.accept()
 
 

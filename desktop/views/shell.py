@@ -25,6 +25,8 @@ from desktop.widgets.sidebar import PAGES, Sidebar
 from desktop.widgets.states import Banner, Notices, Toast
 from desktop.widgets.status_bar import StatusBar
 
+MOST_OTHERS = 40
+
 
 class Shell(QWidget):
     """`hosting`: this device runs the barrio's central, so that it can make invites."""
@@ -89,14 +91,13 @@ class Shell(QWidget):
 
     def send(self, member: Member, paths: list[str]) -> SendDialog:
         """Asks what to send to a member, and sends it."""
-        words, name = self._context.words, member_name(member)
-        dialog = SendDialog(self._context, self, name, paths)
+        others = [m for m in self.neighbourhood.members.model.rows if not m.me and m.peer_id != member.peer_id]
+        dialog = SendDialog(self._context, self, member, paths, others[:MOST_OTHERS])
 
-        def sent(offers: object) -> None:
-            self._offer_told(words("send.sent", name=name))
-
-        def go(chosen: list[str], message: str) -> None:
-            self._session.do(self._session.client.send(chosen, member.peer_id, message), done=sent)
+        def go(members: list[Member], chosen: list[str], message: str) -> None:
+            names = ", ".join(map(member_name, members))
+            work = self._session.client.send(chosen, [m.peer_id for m in members], message)
+            self._session.do(work, done=lambda _: self._offer_told(self._context.words("send.sent", name=names)))
 
         dialog.wanted.connect(go)
         dialog.open()

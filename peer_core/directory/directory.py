@@ -30,6 +30,8 @@ from peer_core.identity.store import Identity
 
 EXCHANGE_SECONDS = 20.0
 EXCHANGE_BYTES = 64 << 10
+# Bytes a second of a body, on a slow line.
+EXCHANGE_RATE = 32 << 10
 T = TypeVar("T")
 
 
@@ -140,7 +142,7 @@ class Directory:
             path,
             body,
             {"Content-Type": "application/json"},
-            timeout=EXCHANGE_SECONDS,
+            timeout=EXCHANGE_SECONDS + len(body) / EXCHANGE_RATE,
             max_bytes=EXCHANGE_BYTES,
             name=peer.name,
         )

@@ -154,6 +154,10 @@ def test_files_dropped_on_a_person_are_sent(barrio: Barrio, member: Path, tmp_pa
         assert dialog.windowTitle() == "Send to Ana" and dialog.list.count() == 2
         dialog.add([str(tmp_path / "note.txt")])
         assert dialog.list.count() == 2
+        dialog.list.item(1).setSelected(True)
+        dialog.list.actions()[0].trigger()
+        assert dialog.paths == [str(tmp_path / "trip")]
+        dialog.add([str(tmp_path / "note.txt")])
         dialog.message.setText("from the trip")
         dialog.send.click()
         await until(lambda: "Offered to Ana" in texts(shell.toast), "the word that it is on its way")
@@ -179,6 +183,11 @@ def test_send_is_offered_to_others_only(barrio: Barrio, member: Path, drive: Dri
             assert page.folder.send_button.isHidden() is row.me
         dialog = shell.send(Member("a" * 52, "Away <b>", False), [])
         assert not dialog.send.isEnabled()
+        (ana,) = [action for action in dialog.also.menu().actions() if action.text() == "Ana"]
+        ana.setChecked(True)
+        assert dialog.windowTitle() == "Send to Away <b>, Ana"
+        ana.setChecked(False)
+        assert [m.peer_id for m in dialog.members] == ["a" * 52]
         dialog.add(["/nowhere/at all"])
         assert dialog.send.isEnabled()
         dialog.send.click()

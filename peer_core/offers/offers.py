@@ -203,7 +203,8 @@ class Offers:
         if self._courier is None:
             return wait
         self._receiving.apply_rules()
-        return min(wait, self._courier.step(self._receiving.follow()))
+        told = self._courier.step(self._receiving.follow())
+        return min(wait, told, self._receiving.stale_seconds)
 
     def _offer(self, offer_id: str) -> Offer:
         offer = self._store.get(offer_id)

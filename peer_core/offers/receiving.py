@@ -3,6 +3,7 @@
 Any thread. The list of offers is on disk before anything is fetched, so a killed program goes on where it was.
 """
 
+import math
 import secrets
 import threading
 import time
@@ -28,6 +29,8 @@ NEW_SECONDS = 600.0
 KEPT_OF_ONE = 50
 PARSED_AT_ONCE = 2
 PARSE_WAIT_SECONDS = 2.0
+# Between two looks at what is being fetched, so many times as long as one took.
+LOOK_SHARE = 20.0
 
 
 class TooManyError(BarrioError):
@@ -51,6 +54,11 @@ class Receiving:
         self._recent: dict[str, deque[float]] = {}
         self._arrived: set[bytes] = set()
         self._fetching = True
+        # Of `follow`, which one thread calls: when it looks again (monotonic), what it found, and for how long still it
+        # answers so.
+        self.stale_seconds = math.inf
+        self._look_at = 0.0
+        self._last: dict[str, tuple[int, int]] = {}
 
     def offered(self, caller: str, data: bytes) -> OfferState:
         """Takes an offer in, once, and tells what became of it. Raises BadInputError, TooManyError, StorageError."""
@@ -160,7 +168,21 @@ class Receiving:
                 self._changed()
 
     def follow(self) -> dict[str, tuple[int, int]]:
-        """Notes what has arrived; of each offer that is being fetched, how many files and bytes are here."""
+        """Notes what has arrived; of each offer that is being fetched, how many files and bytes are here.
+
+        With very many files it answers as the last time until it is worth another look.
+        """
+        started = time.monotonic()
+        if started < self._look_at:
+            self.stale_seconds = self._look_at - started
+            return self._last
+        self.stale_seconds = math.inf
+        self._last = self._look()
+        ended = time.monotonic()
+        self._look_at = ended + LOOK_SHARE * (ended - started)
+        return self._last
+
+    def _look(self) -> dict[str, tuple[int, int]]:
         with self._lock:
             arrived, self._arrived = self._arrived, set()
         if arrived:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from peer_core.errors import BarrioError, ConflictError
 from peer_core.library.packer import PackedFile
-from peer_core.offers import courier
+from peer_core.offers import courier, receiving
 from peer_core.offers.receiving import MAX_OPEN_OF_ONE
 from peer_core.offers.types import Direction, OfferState
 
@@ -27,6 +27,7 @@ def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(courier, "AGAIN_SECONDS", (0.0,))
         patch.setattr(courier, "PROGRESS_SECONDS", 0.0)
+        patch.setattr(receiving, "LOOK_SHARE", 0.0)
         yield
 
 

@@ -97,9 +97,9 @@ def test_what_was_chosen_is_listed_and_hashed(tmp_path: Path, told: Told, make_p
 
 
 def takes_long(path: Path) -> Path:
-    """A file with a hole that takes seconds to hash, and no room."""
+    """A file with a hole that takes a while to hash, and no room."""
     with path.open("wb") as file:
-        file.truncate(4 << 30)
+        file.truncate(1 << 30)
     os.utime(path, ns=(10**18, 10**18 + 1))
     return path
 
@@ -115,7 +115,7 @@ def test_a_killed_process_is_replaced_and_begins_again(
     os.kill(packer.pid, signal.SIGKILL)
     wait_until(lambda: 1 in told.ended, 90)
     assert (told.ended[1], told.begun_times) == ("", 2)
-    assert [(f.name, f.size) for f in told.files[1]] == [("small.bin", 1), ("large.bin", 4 << 30)]
+    assert [(f.name, f.size) for f in told.files[1]] == [("small.bin", 1), ("large.bin", 1 << 30)]
 
 
 def test_what_is_dropped_is_not_told_any_more(tmp_path: Path, told: Told, make_packer: Callable[..., Packer]) -> None:

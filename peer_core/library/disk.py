@@ -10,6 +10,7 @@ from peer_core.library.records import Signature
 
 LARGEST = (1 << 63) - 1
 MOUNT_TABLE = Path("/proc/self/mountinfo")
+NO_RIGHT = "permission denied: your user may not read it"
 
 # File systems that number files anew at each mount.
 _RENUMBERING = {
@@ -25,6 +26,7 @@ _RENUMBERING = {
     "fuse.jmtpfs",
 }
 _LINK_TAGS = {0xA000000C, 0xA0000003}  # Windows: symbolic link, junction
+_READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _VANISHED = (FileNotFoundError, NotADirectoryError)
 
 _REASONS = {
@@ -79,6 +81,18 @@ def is_link(status: os.stat_result) -> bool:
     return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) in _LINK_TAGS
 
 
+def may_read(path: str, status: os.stat_result) -> bool:
+    """Whether this user may read the file, as far as its rights tell without opening it.
+
+    Nearly always the mode says it; the system is asked where that is in doubt (other owners, lists of rights, root).
+    """
+    if status.st_mode & _READ_BY_ALL == _READ_BY_ALL or os.name == "nt":
+        return True
+    if status.st_mode & stat.S_IRUSR and status.st_uid == os.geteuid():
+        return True
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def is_vanished(error: OSError) -> bool:
     """True when nothing is there any more, False when it is there and cannot be had."""
     return isinstance(error, _VANISHED)
@@ -87,7 +101,7 @@ def is_vanished(error: OSError) -> bool:
 def reason(error: OSError) -> str:
     """Why a file or folder could not be read, for a person."""
     if isinstance(error, PermissionError):
-        return "permission denied: your user may not read it"
+        return NO_RIGHT
     if is_vanished(error):
         return "it is not there"
     return _REASONS.get(error.errno or 0, error.strerror or str(error))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from peer_core.library import rules
-from peer_core.library.disk import is_hidden, is_link, is_vanished, reason, signature_of
+from peer_core.library.disk import NO_RIGHT, is_hidden, is_link, is_vanished, may_read, reason, signature_of
 from peer_core.library.index import Index, joined
 from peer_core.library.marks import Marks, above
 from peer_core.library.records import FileState, Found, KnownFile, KnownRow, ShareRow, Signature, Step, Withheld
@@ -152,7 +152,7 @@ class Walk:
         known = {} if folder_id is None else self._index.files_in(folder_id)
         place = f"{self._place}{os.sep}{folder}" if folder else self._place or os.sep
         recheck, regular = self._recheck, stat.S_ISREG
-        news: list[tuple[str, Signature, KnownFile | None]] = []
+        news: list[tuple[str, Signature, bool, KnownFile | None]] = []
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
@@ -188,19 +188,27 @@ class Walk:
                         and (status.st_ino == row[2] or not (row[2] and status.st_ino))
                         and row[3] <= _LAST_SETTLED
                         and regular(status.st_mode)
+                        and may_read(entry.path, status)
                     ):
                         del known[name]
                         continue
                     signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
                         known.pop(name, None)
-                        news.append((name, signature, None if row is None else KnownFile._make(row)))
+                        readable = may_read(entry.path, status)
+                        # One that was never read waits for the hasher, which says why it cannot.
+                        if row is not None and row[6] is not None and not readable:
+                            self._problem(joined(folder, name), NO_RIGHT)
+                            if row[3] != FileState.WITHHELD:
+                                yield Withheld(row[4])
+                            continue
+                        news.append((name, signature, readable, None if row is None else KnownFile._make(row)))
         except OSError as error:
             if not is_vanished(error):
                 self._problem(folder, reason(error))
                 self._unreadable.add(folder)
-        for name, signature, file in news:
-            yield from self._news(folder, name, signature, file, known)
+        for name, signature, readable, file in news:
+            yield from self._news(folder, name, signature, readable, file, known)
         if known:
             yield from self._not_met(folder, known.values())
 
@@ -244,7 +252,13 @@ class Walk:
         return signature_of(status, self._renumbered)
 
     def _news(
-        self, folder: str, name: str, signature: Signature, file: KnownFile | None, left: dict[str, KnownRow]
+        self,
+        folder: str,
+        name: str,
+        signature: Signature,
+        readable: bool,
+        file: KnownFile | None,
+        left: dict[str, KnownRow],
     ) -> Iterator[Step]:
         """`left`: this folder's entries that were not met."""
         if file is not None and _is_unchanged(file, signature):
@@ -253,7 +267,9 @@ class Walk:
             return
         if file is not None and file.content is not None and file.inode:
             self._displaced[Signature(file.size, file.mtime_ns, file.device, file.inode)] = file.content
-        content, moved_from = self._known_elsewhere(folder, signature, left) if signature.inode else (None, None)
+        # What is known of its content is of no use while nobody can be given it.
+        known = signature.inode and readable
+        content, moved_from = self._known_elsewhere(folder, signature, left) if known else (None, None)
         yield Found(folder, name, signature, content, moved_from)
 
     def _known_elsewhere(

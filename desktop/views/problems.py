@@ -8,7 +8,7 @@ from desktop.context import Context
 from desktop.plain import plain
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, Picture, clear, column, row
 
-_HEIGHT = 180
+_MOST_HEIGHT = 180
 
 
 class ProblemsPanel(Frame):
@@ -23,13 +23,14 @@ class ProblemsPanel(Frame):
         self._toggle.clicked.connect(self._turn)
         self._list = column(spacing=10)
         inside = QWidget()
+        inside.setObjectName("inset")
         inside.setLayout(self._list)
         self._scroll = QScrollArea()
         self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(inside)
-        self._scroll.setFixedHeight(_HEIGHT)
+        self._scroll.setObjectName("inset")
         self._scroll.hide()
         layout = column(spacing=6, margins=(16, 8, 10, 8))
         layout.addLayout(row(Picture(context.look, "alert", 18, colour="warning"), self._title, None, self._toggle))
@@ -50,6 +51,7 @@ class ProblemsPanel(Frame):
             entry.setLayout(column(ElidedLabel(path), Label(plain(reason), "small", wrap=True), spacing=1))
             self._list.addWidget(entry)
         self._list.addStretch(1)
+        self._scroll.setFixedHeight(min(_MOST_HEIGHT, self._list.sizeHint().height() + 4))
 
     def _turn(self) -> None:
         opened = self._scroll.isHidden()

@@ -109,6 +109,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class FileProblem:
+    """What cannot be shared, and why; `code` is "" where the peer has the reason from its system."""
+
+    path: str
+    reason: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Share:
     name: str
     path: str
@@ -123,7 +132,7 @@ class Share:
     eta_seconds: float | None
     exclude: tuple[str, ...]
     hidden: bool
-    problems: tuple[tuple[str, str], ...]
+    problems: tuple[FileProblem, ...]
 
 
 @dataclass(frozen=True)
@@ -310,7 +319,7 @@ def share_from(data: dict[str, Any]) -> Share:
         eta_seconds=progress.get("eta_seconds"),
         exclude=tuple(data.get("exclude") or ()),
         hidden=bool(data.get("hidden")),
-        problems=tuple((p["path"], p["reason"]) for p in data.get("problems") or ()),
+        problems=tuple(FileProblem(p["path"], p["reason"], p.get("code") or "") for p in data.get("problems") or ()),
     )
 
 

@@ -6,11 +6,11 @@ import stat
 import sys
 from pathlib import Path
 
+from peer_core.library.reasons import Reason
 from peer_core.library.records import Signature
 
 LARGEST = (1 << 63) - 1
 MOUNT_TABLE = Path("/proc/self/mountinfo")
-NO_RIGHT = "permission denied: your user may not read it"
 
 # File systems that number files anew at each mount.
 _RENUMBERING = {
@@ -30,14 +30,14 @@ _READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _VANISHED = (FileNotFoundError, NotADirectoryError)
 
 _REASONS = {
-    errno.EIO: "the disk reports an error while reading",
-    errno.ENAMETOOLONG: "the path is too long",
-    errno.ELOOP: "it is a link that leads in circles",
-    errno.ESTALE: "the network drive lost it",
-    errno.ENOTCONN: "the network drive is not connected",
-    errno.ETIMEDOUT: "the network drive does not answer",
-    errno.EMFILE: "too many files are open",
-    errno.ENFILE: "too many files are open",
+    errno.EIO: Reason.DISK_ERROR,
+    errno.ENAMETOOLONG: Reason.PATH_TOO_LONG,
+    errno.ELOOP: Reason.LINK_LOOP,
+    errno.ESTALE: Reason.DRIVE_LOST_IT,
+    errno.ENOTCONN: Reason.DRIVE_AWAY,
+    errno.ETIMEDOUT: Reason.DRIVE_SILENT,
+    errno.EMFILE: Reason.TOO_MANY_OPEN,
+    errno.ENFILE: Reason.TOO_MANY_OPEN,
 }
 
 
@@ -101,7 +101,7 @@ def is_vanished(error: OSError) -> bool:
 def reason(error: OSError) -> str:
     """Why a file or folder could not be read, for a person."""
     if isinstance(error, PermissionError):
-        return NO_RIGHT
+        return Reason.NO_RIGHT
     if is_vanished(error):
-        return "it is not there"
+        return Reason.NOT_THERE
     return _REASONS.get(error.errno or 0, error.strerror or str(error))

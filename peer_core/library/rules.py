@@ -10,6 +10,7 @@ from pathspec import GitIgnoreSpec
 
 from peer_core.content import MAX_SIZE
 from peer_core.errors import BadInputError
+from peer_core.library.reasons import Reason
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
@@ -129,11 +130,11 @@ def shown(name: str) -> str:
 def refusal(path: str, size: int) -> str | None:
     """Why a file with this path within its share cannot be shared, for a person; None when it can."""
     if not is_text(path):
-        return "its name is not valid text (UTF-8); rename it to share it"
+        return Reason.NOT_TEXT
     if len(path) > MAX_PATH_BYTES // 4 and len(path.encode("utf-8")) > MAX_PATH_BYTES:
-        return "its path is too long"
+        return Reason.LONG_PATH
     if size > MAX_SIZE:
-        return "it is too large"
+        return Reason.TOO_LARGE
     return None
 
 

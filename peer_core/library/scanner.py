@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from peer_core.library import rules
-from peer_core.library.disk import NO_RIGHT, is_hidden, is_link, is_vanished, may_read, reason, signature_of
+from peer_core.library.disk import is_hidden, is_link, is_vanished, may_read, reason, signature_of
 from peer_core.library.index import Index, joined
 from peer_core.library.marks import Marks, above
+from peer_core.library.reasons import Reason
 from peer_core.library.records import FileState, Found, KnownFile, KnownRow, ShareRow, Signature, Step, Withheld
 from peer_core.library.types import Problem
 
@@ -39,14 +40,14 @@ class Root:
             signature = signature_of(status)
             self.device, self.inode = signature.device, signature.inode
             if not stat.S_ISDIR(status.st_mode):
-                raise ShareUnreachableError("there is no folder any more")
+                raise ShareUnreachableError(Reason.NO_FOLDER)
             with os.scandir(share.path) as entries:
                 empty = next(entries, None) is None
         except OSError as error:
             raise ShareUnreachableError(reason(error)) from error
         # The place where a disk was mounted is left as an empty folder, and another one than before.
         if empty and share.inode and (share.device, share.inode) != (self.device, self.inode):
-            raise ShareUnreachableError("the folder is empty and another one than before; is its disk connected?")
+            raise ShareUnreachableError(Reason.ANOTHER_FOLDER)
 
     def same_as(self, other: "Root") -> bool:
         return (self.device, self.inode) == (other.device, other.inode)
@@ -102,7 +103,7 @@ class Walk:
             yield from self._folder(*self._ahead.pop())
         # A disk that was pulled out meanwhile looks like deleted folders.
         if not Root(self._share).same_as(root):
-            raise ShareUnreachableError("the folder was exchanged while it was read")
+            raise ShareUnreachableError(Reason.EXCHANGED)
         for folder, id_ in self._unvisited.items():
             self._breathe()
             yield from self._not_met(folder, self._index.files_in(id_).values())
@@ -198,7 +199,7 @@ class Walk:
                         readable = may_read(entry.path, status)
                         # One that was never read waits for the hasher, which says why it cannot.
                         if row is not None and row[6] is not None and not readable:
-                            self._problem(joined(folder, name), NO_RIGHT)
+                            self._problem(joined(folder, name), Reason.NO_RIGHT)
                             if row[3] != FileState.WITHHELD:
                                 yield Withheld(row[4])
                             continue

@@ -21,6 +21,7 @@ from desktop.session import Session
 from desktop.views.indexing_bar import IndexingBar
 from desktop.views.library_page import LibraryPage
 from desktop.views.rules_dialog import RulesDialog
+from desktop.widgets.basics import Label
 from desktop.window_settings import WindowSettings
 from desktop.words import Words
 
@@ -33,6 +34,7 @@ def share_of(tmp_path: Path) -> Path:
         path = mine / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("tomates" if "azpacho" in name else name, "utf-8")
+    Path(os.fsdecode(os.fsencode(mine) + b"/caf\xe9.txt")).write_text("no text", "utf-8")
     return mine
 
 
@@ -61,6 +63,8 @@ def test_what_a_share_leaves_out(barrio: Barrio, member: Path, tmp_path: Path, d
         desktop.window.shell.go("library")  # type: ignore[union-attr]
         page.add([str(mine)])
         await files(page, 4)
+        said = [label.text() for label in page.problems.findChildren(Label)]
+        assert words("share.problems-in", count=1, name="Recetas") in said and words("reason.not-text") in said
         assert words("library.copies", count=1, size=words.size(7)) in page.summary.text()
 
         dialog = await dialog_of(page)

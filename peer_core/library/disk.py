@@ -26,7 +26,7 @@ _RENUMBERING = {
     "fuse.jmtpfs",
 }
 _LINK_TAGS = {0xA000000C, 0xA0000003}  # Windows: symbolic link, junction
-_READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _VANISHED = (FileNotFoundError, NotADirectoryError)
 
 _REASONS = {
@@ -86,7 +86,7 @@ def may_read(path: str, status: os.stat_result) -> bool:
 
     Nearly always the mode says it; the system is asked where that is in doubt (other owners, lists of rights, root).
     """
-    if status.st_mode & _READ_BY_ALL == _READ_BY_ALL or os.name == "nt":
+    if status.st_mode & READ_BY_ALL == READ_BY_ALL or os.name == "nt":
         return True
     if status.st_mode & stat.S_IRUSR and status.st_uid == os.geteuid():
         return True

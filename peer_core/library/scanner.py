@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from peer_core.library import rules
-from peer_core.library.disk import is_hidden, is_link, is_vanished, may_read, reason, signature_of
+from peer_core.library.disk import READ_BY_ALL, is_hidden, is_link, is_vanished, may_read, reason, signature_of
 from peer_core.library.index import Index, joined
 from peer_core.library.marks import Marks, above
 from peer_core.library.reasons import Reason
@@ -189,7 +189,7 @@ class Walk:
                         and (status.st_ino == row[2] or not (row[2] and status.st_ino))
                         and row[3] <= _LAST_SETTLED
                         and regular(status.st_mode)
-                        and may_read(entry.path, status)
+                        and (status.st_mode & READ_BY_ALL == READ_BY_ALL or may_read(entry.path, status))
                     ):
                         del known[name]
                         continue

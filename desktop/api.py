@@ -61,6 +61,8 @@ class Status:
     key_store: str | None
     data_dir: str
     notices: tuple[Problem, ...]
+    paused: bool
+    rate_indexing: float
 
     @property
     def primary(self) -> Neighbour | None:
@@ -107,6 +109,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class FileProblem:
+    """What cannot be shared, and why; `code` is "" where the peer has the reason from its system."""
+
+    path: str
+    reason: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Share:
     name: str
     path: str
@@ -118,7 +129,29 @@ class Share:
     files_total: int
     bytes_done: int
     bytes_total: int
-    problems: tuple[tuple[str, str], ...]
+    eta_seconds: float | None
+    exclude: tuple[str, ...]
+    hidden: bool
+    problems: tuple[FileProblem, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that I share. `duplicate_files` are copies of another shared file, and have `duplicate_bytes` together."""
+
+    shares: tuple[Share, ...]
+    duplicate_files: int
+    duplicate_bytes: int
+
+
+@dataclass(frozen=True)
+class PatternFault:
+    """What is wrong with an exclude pattern. `refused`: the peer does not take it; else it only leaves nothing out."""
+
+    pattern: str
+    code: str
+    reason: str
+    refused: bool
 
 
 @dataclass(frozen=True)
@@ -217,7 +250,7 @@ def _time(text: Any) -> datetime | None:
 
 def status_from(data: dict[str, Any]) -> Status:
     central, queries, moved = data["central"], data["queries"], data["bytes"]
-    rates, shares = data.get("rates") or {}, data["shares"]
+    rates, shares, indexing = data.get("rates") or {}, data["shares"], data.get("indexing") or {}
     return Status(
         peer_id=data.get("peer_id"),
         name=data.get("name") or "",
@@ -244,6 +277,8 @@ def status_from(data: dict[str, Any]) -> Status:
         key_store=data.get("key_store"),
         data_dir=data.get("data_dir") or "",
         notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
+        paused=bool(indexing.get("paused")),
+        rate_indexing=indexing.get("rate") or 0,
     )
 
 
@@ -281,8 +316,22 @@ def share_from(data: dict[str, Any]) -> Share:
         files_total=progress.get("files_total") or 0,
         bytes_done=progress.get("bytes_done") or 0,
         bytes_total=progress.get("bytes_total") or 0,
-        problems=tuple((p["path"], p["reason"]) for p in data.get("problems") or ()),
+        eta_seconds=progress.get("eta_seconds"),
+        exclude=tuple(data.get("exclude") or ()),
+        hidden=bool(data.get("hidden")),
+        problems=tuple(FileProblem(p["path"], p["reason"], p.get("code") or "") for p in data.get("problems") or ()),
     )
+
+
+def library_from(data: dict[str, Any]) -> Library:
+    copies = data.get("duplicates") or {}
+    return Library(tuple(map(share_from, data["shares"])), copies.get("files") or 0, copies.get("bytes") or 0)
+
+
+def pattern_faults_from(data: dict[str, Any]) -> tuple[PatternFault, ...]:
+    """Of the patterns with something wrong, in their order."""
+    wrong = ((p["pattern"], p["fault"]) for p in data["patterns"] if p.get("fault"))
+    return tuple(PatternFault(text, f["code"], f["reason"], bool(f["refused"])) for text, f in wrong)
 
 
 def transfer_from(data: dict[str, Any]) -> Transfer:

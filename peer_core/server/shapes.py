@@ -6,6 +6,8 @@ from typing import Any
 
 from peer_core.directory.types import Album, Neighbour, PeerRecord, SearchRow, Via
 from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
+from peer_core.library.reasons import code_of
+from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
@@ -120,8 +122,18 @@ def share(value: Share) -> dict[str, Any]:
             "rate": round(progress.rate),
             "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         },
-        "problems": [{"path": p.path, "reason": p.reason} for p in value.problems[:MAX_PROBLEMS]],
+        "problems": [
+            {"path": p.path, "reason": p.reason, "code": code_of(p.reason)} for p in value.problems[:MAX_PROBLEMS]
+        ],
     }
+
+
+def pattern(text: str, fault: PatternFault | None) -> dict[str, Any]:
+    shown = None
+    if fault is not None:
+        refused = fault.kind is not FaultKind.NOTHING
+        shown = {"code": fault.kind.value, "reason": fault.reason, "refused": refused}
+    return {"pattern": text, "fault": shown}
 
 
 def transfer(value: Transfer) -> dict[str, Any]:

@@ -61,6 +61,12 @@ class Status:
     key_store: str | None
     data_dir: str
     notices: tuple[Problem, ...]
+    # The limits in force, 0 for none; whether they are those of slow mode, by the schedule, and until when at most.
+    limit_sent: int = 0
+    limit_received: int = 0
+    slow: bool = False
+    slow_scheduled: bool = False
+    slow_until: datetime | None = None
 
     @property
     def primary(self) -> Neighbour | None:
@@ -161,6 +167,13 @@ class Transfer:
             return 1.0
         return self.bytes_done / self.size if self.size else 0.0
 
+    @property
+    def in_line(self) -> tuple["Source", ...]:
+        """The holders at which it waits in line; none while anybody gives something."""
+        if self.state != "running" or any(s.state in ("active", "connecting") for s in self.sources):
+            return ()
+        return tuple(s for s in self.sources if s.state == "in-line")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -217,7 +230,7 @@ def _time(text: Any) -> datetime | None:
 
 def status_from(data: dict[str, Any]) -> Status:
     central, queries, moved = data["central"], data["queries"], data["bytes"]
-    rates, shares = data.get("rates") or {}, data["shares"]
+    rates, shares, limits = data.get("rates") or {}, data["shares"], data.get("limits") or {}
     return Status(
         peer_id=data.get("peer_id"),
         name=data.get("name") or "",
@@ -244,6 +257,11 @@ def status_from(data: dict[str, Any]) -> Status:
         key_store=data.get("key_store"),
         data_dir=data.get("data_dir") or "",
         notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
+        limit_sent=limits.get("upload_rate") or 0,
+        limit_received=limits.get("download_rate") or 0,
+        slow=bool(limits.get("slow")),
+        slow_scheduled=bool(limits.get("scheduled")),
+        slow_until=_time(limits.get("until")),
     )
 
 

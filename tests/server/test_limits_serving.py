@@ -189,3 +189,9 @@ def test_slots_are_a_line_that_says_when_to_ask_again(readers: Readers, member: 
     # The slot of whoever hung up is free again, and so is one whose answer was cut.
     wait_until(lambda: ask(leo, readers.path)[0] == 206, 10)
     leo.close()
+    readers.holder.limits = Limits(upload_slots=1, upload_rate=100_000)
+    mia = readers.connect(member("mia"))
+    assert ask(mia, readers.path)[0] == 503
+    readers.close()
+    wait_until(lambda: ask(mia, readers.path)[0] == 206, 10)
+    mia.close()

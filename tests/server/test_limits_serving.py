@@ -15,6 +15,7 @@ from peer_core.errors import BarrioError
 from peer_core.identity.connection import PeerConnection
 from peer_core.identity.store import Identity
 from peer_core.limits.policy import NO_LIMITS, Limits
+from peer_core.server.channels import Patience
 from protos.agreed import encode_id
 
 MIB = 1 << 20
@@ -70,6 +71,10 @@ class Readers:
             assert self._stopping
         finally:
             connection.close()
+
+    @property
+    def alive(self) -> int:
+        return sum(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
         self._stopping = True
@@ -159,6 +164,49 @@ def test_a_small_limit_goes_round_among_many(readers: Readers, member: Callable[
     got = readers.measured(5)
     assert got.total() == pytest.approx(8_000, rel=0.2)
     assert min(got.values()) > 200
+
+
+def test_who_waits_for_its_turn_is_not_taken_for_dead(member: Callable[[str], Identity], tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    path.write_bytes(os.urandom(SIZE))
+    holder = HonestHolder(member("holder"), path, connections=64, patience=Patience(idle=1.0))
+    readers = Readers(holder)
+    try:
+        holder.limits = Limits(upload_rate=8_000)
+        readers.add(member("ana"), 40)
+        # Each of them gets its next bytes after four seconds, and none is cut meanwhile: `Readers` would tell.
+        assert readers.measured(6).total() == pytest.approx(8_000, rel=0.2)
+        assert readers.alive == 40
+    finally:
+        readers.close()
+        holder.close()
+
+
+def test_a_limit_that_comes_while_a_write_waits_cuts_nothing(
+    readers: Readers, member: Callable[[str], Identity]
+) -> None:
+    connection = readers.connect(member("ana"))
+    connection.request("GET", readers.path)
+    with connection.getresponse() as response:
+        got = response.read(1)
+        # Nobody reads, so the server's last record waits for room; what it may send then is less than that record.
+        wait_until(lambda: not stirs(readers.holder))
+        readers.holder.limits = Limits(upload_rate=1000)
+        enough = readers.holder.bytes_sent + 1000
+        while len(got) < enough:
+            part = response.read1(1 << 16)
+            assert part, "the answer was cut"
+            got += part
+        readers.holder.limits = NO_LIMITS
+        got += response.read()
+    assert got == readers.holder.path.read_bytes()
+    connection.close()
+
+
+def stirs(holder: HonestHolder) -> bool:
+    before = holder.bytes_sent
+    time.sleep(0.3)
+    return holder.bytes_sent != before
 
 
 def ask(connection: PeerConnection, path: str) -> tuple[int, dict[str, str]]:

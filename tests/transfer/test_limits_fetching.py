@@ -42,15 +42,15 @@ def test_the_total_and_the_limit_of_a_peer_hold_and_are_lifted_at_once(bench: Be
 
 def test_a_small_limit_outlasts_everybodys_patience(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     # As with 15 s, 60 s and some KB/s, but in a time that a test has.
-    monkeypatch.setattr(intake, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(intake, "REQUEST_SECONDS", 0.2)
     monkeypatch.setattr(source, "STALL_SECONDS", 1.5)
-    data = os.urandom(500_000)
-    bench.honest(data, patience=Patience(idle=1.5))
-    bench.limits = Limits(download_rate=100_000, download_slots=4)
+    data = os.urandom(7 * MIB)
+    bench.honest(data, patience=Patience(idle=0.7))
+    bench.limits = Limits(download_rate=1_000_000, download_slots=4)
     began = time.monotonic()
     done = bench.download(data)
     assert done.state is TransferState.DONE, done.trouble
-    assert time.monotonic() - began > 4
+    assert time.monotonic() - began > 6
     assert [s.failures for s in done.sources] == [0]
     assert bench.received == len(data)
 
@@ -65,6 +65,16 @@ def test_a_holder_with_a_small_limit_is_no_failing_source(bench: Bench, monkeypa
     assert done.state is TransferState.DONE, done.trouble
     assert time.monotonic() - began > 3
     assert [s.failures for s in done.sources] == [0]
+
+
+def test_what_a_limit_slows_down_is_not_fetched_twice(bench: Bench) -> None:
+    data = os.urandom(4 * MIB)
+    for _ in range(3):
+        bench.honest(data)
+    bench.limits = Limits(download_rate=1_000_000, download_slots=4)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert bench.received == len(data)
 
 
 def test_stopping_does_not_wait_for_a_limit(bench: Bench) -> None:

@@ -63,6 +63,12 @@ class Status:
     notices: tuple[Problem, ...]
     paused: bool
     rate_indexing: float
+    # The limits in force, 0 for none; whether they are those of slow mode, by the schedule, and until when at most.
+    limit_sent: int = 0
+    limit_received: int = 0
+    slow: bool = False
+    slow_scheduled: bool = False
+    slow_until: datetime | None = None
 
     @property
     def primary(self) -> Neighbour | None:
@@ -194,6 +200,13 @@ class Transfer:
             return 1.0
         return self.bytes_done / self.size if self.size else 0.0
 
+    @property
+    def in_line(self) -> tuple["Source", ...]:
+        """The holders at which it waits in line; none while anybody gives something."""
+        if self.state != "running" or any(s.state in ("active", "connecting") for s in self.sources):
+            return ()
+        return tuple(s for s in self.sources if s.state == "in-line")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -250,7 +263,8 @@ def _time(text: Any) -> datetime | None:
 
 def status_from(data: dict[str, Any]) -> Status:
     central, queries, moved = data["central"], data["queries"], data["bytes"]
-    rates, shares, indexing = data.get("rates") or {}, data["shares"], data.get("indexing") or {}
+    rates, shares = data.get("rates") or {}, data["shares"]
+    indexing, limits = data.get("indexing") or {}, data.get("limits") or {}
     return Status(
         peer_id=data.get("peer_id"),
         name=data.get("name") or "",
@@ -279,6 +293,11 @@ def status_from(data: dict[str, Any]) -> Status:
         notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
         paused=bool(indexing.get("paused")),
         rate_indexing=indexing.get("rate") or 0,
+        limit_sent=limits.get("upload_rate") or 0,
+        limit_received=limits.get("download_rate") or 0,
+        slow=bool(limits.get("slow")),
+        slow_scheduled=bool(limits.get("scheduled")),
+        slow_until=_time(limits.get("until")),
     )
 
 

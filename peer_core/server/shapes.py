@@ -9,6 +9,7 @@ from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
 from peer_core.library.reasons import code_of
 from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
+from peer_core.limits.policy import Limits
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.types import Transfer, Trouble
@@ -173,6 +174,17 @@ def _trouble(value: Trouble | None) -> dict[str, Any] | None:
     if value is None:
         return None
     return problem_fields(value.code, value.title, value.message, value.fault, 0)
+
+
+def limits(value: Limits) -> dict[str, Any]:
+    """What is in force now."""
+    return {
+        "upload_rate": value.upload_rate,
+        "download_rate": value.download_rate,
+        "slow": value.slow,
+        "scheduled": value.scheduled,
+        "until": moment(value.until),
+    }
 
 
 def settings(values: Settings) -> dict[str, Any]:

@@ -62,6 +62,14 @@ class Status:
     key_store: str | None
     data_dir: str
     notices: tuple[Problem, ...]
+    paused: bool
+    rate_indexing: float
+    # The limits in force, 0 for none; whether they are those of slow mode, by the schedule, and until when at most.
+    limit_sent: int = 0
+    limit_received: int = 0
+    slow: bool = False
+    slow_scheduled: bool = False
+    slow_until: datetime | None = None
     offers_revision: int = -1
 
     @property
@@ -109,6 +117,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class FileProblem:
+    """What cannot be shared, and why; `code` is "" where the peer has the reason from its system."""
+
+    path: str
+    reason: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Share:
     name: str
     path: str
@@ -120,7 +137,29 @@ class Share:
     files_total: int
     bytes_done: int
     bytes_total: int
-    problems: tuple[tuple[str, str], ...]
+    eta_seconds: float | None
+    exclude: tuple[str, ...]
+    hidden: bool
+    problems: tuple[FileProblem, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that I share. `duplicate_files` are copies of another shared file, and have `duplicate_bytes` together."""
+
+    shares: tuple[Share, ...]
+    duplicate_files: int
+    duplicate_bytes: int
+
+
+@dataclass(frozen=True)
+class PatternFault:
+    """What is wrong with an exclude pattern. `refused`: the peer does not take it; else it only leaves nothing out."""
+
+    pattern: str
+    code: str
+    reason: str
+    refused: bool
 
 
 @dataclass(frozen=True)
@@ -162,6 +201,13 @@ class Transfer:
         if self.state == "done":
             return 1.0
         return self.bytes_done / self.size if self.size else 0.0
+
+    @property
+    def in_line(self) -> tuple["Source", ...]:
+        """The holders at which it waits in line; none while anybody gives something."""
+        if self.state != "running" or any(s.state in ("active", "connecting") for s in self.sources):
+            return ()
+        return tuple(s for s in self.sources if s.state == "in-line")
 
 
 @dataclass(frozen=True)
@@ -220,6 +266,7 @@ def _time(text: Any) -> datetime | None:
 def status_from(data: dict[str, Any]) -> Status:
     central, queries, moved = data["central"], data["queries"], data["bytes"]
     rates, shares = data.get("rates") or {}, data["shares"]
+    indexing, limits = data.get("indexing") or {}, data.get("limits") or {}
     return Status(
         peer_id=data.get("peer_id"),
         name=data.get("name") or "",
@@ -247,6 +294,13 @@ def status_from(data: dict[str, Any]) -> Status:
         data_dir=data.get("data_dir") or "",
         notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
         offers_revision=(data.get("offers") or {}).get("revision", -1),
+        paused=bool(indexing.get("paused")),
+        rate_indexing=indexing.get("rate") or 0,
+        limit_sent=limits.get("upload_rate") or 0,
+        limit_received=limits.get("download_rate") or 0,
+        slow=bool(limits.get("slow")),
+        slow_scheduled=bool(limits.get("scheduled")),
+        slow_until=_time(limits.get("until")),
     )
 
 
@@ -284,8 +338,22 @@ def share_from(data: dict[str, Any]) -> Share:
         files_total=progress.get("files_total") or 0,
         bytes_done=progress.get("bytes_done") or 0,
         bytes_total=progress.get("bytes_total") or 0,
-        problems=tuple((p["path"], p["reason"]) for p in data.get("problems") or ()),
+        eta_seconds=progress.get("eta_seconds"),
+        exclude=tuple(data.get("exclude") or ()),
+        hidden=bool(data.get("hidden")),
+        problems=tuple(FileProblem(p["path"], p["reason"], p.get("code") or "") for p in data.get("problems") or ()),
     )
+
+
+def library_from(data: dict[str, Any]) -> Library:
+    copies = data.get("duplicates") or {}
+    return Library(tuple(map(share_from, data["shares"])), copies.get("files") or 0, copies.get("bytes") or 0)
+
+
+def pattern_faults_from(data: dict[str, Any]) -> tuple[PatternFault, ...]:
+    """Of the patterns with something wrong, in their order."""
+    wrong = ((p["pattern"], p["fault"]) for p in data["patterns"] if p.get("fault"))
+    return tuple(PatternFault(text, f["code"], f["reason"], bool(f["refused"])) for text, f in wrong)
 
 
 def transfer_from(data: dict[str, Any]) -> Transfer:

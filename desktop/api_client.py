@@ -10,15 +10,19 @@ import httpx
 from desktop.api import (
     Answer,
     ApiError,
+    Library,
     Listing,
     Members,
+    PatternFault,
     Setting,
     Share,
     Status,
     Transfer,
     answer_from,
+    library_from,
     listing_from,
     members_from,
+    pattern_faults_from,
     setting_from,
     share_from,
     shared_folder_from,
@@ -60,11 +64,21 @@ class ApiClient:
         params = {k: v for k, v in wanted.items() if v not in ("", None)}
         return await self._call("GET", "/v1/search", answer_from, params={**params, "limit": PAGE})
 
-    async def shares(self) -> tuple[Share, ...]:
-        return await self._call("GET", "/v1/shares", lambda data: tuple(map(share_from, data["shares"])))
+    async def library(self) -> Library:
+        return await self._call("GET", "/v1/shares", library_from)
 
     async def add_share(self, path: str) -> Share:
         return await self._call("POST", "/v1/shares", share_from, json={"path": path})
+
+    async def change_share(self, name: str, exclude: Sequence[str], hidden: bool) -> Share:
+        body = {"exclude": list(exclude), "hidden": hidden}
+        return await self._call("PATCH", "/v1/shares", share_from, params={"name": name}, json=body)
+
+    async def pattern_faults(self, exclude: Sequence[str]) -> tuple[PatternFault, ...]:
+        return await self._call("POST", "/v1/patterns", pattern_faults_from, json={"exclude": list(exclude)})
+
+    async def pause_indexing(self, paused: bool) -> None:
+        await self._call("PATCH", "/v1/indexing", _nothing, json={"paused": paused})
 
     async def remove_share(self, name: str) -> None:
         await self._call("DELETE", "/v1/shares", _nothing, params={"name": name})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.api import ApiError, Share, Status, Transfer
+from desktop.api import ApiError, Library, Share, Status, Transfer
 from desktop.api_offers import Offers
 from desktop.bridge import Tasks
 
@@ -22,7 +22,7 @@ class Session(QObject):
 
     status_changed = Signal(object)  # Status
     transfers_changed = Signal(object)  # tuple[Transfer, ...]
-    shares_changed = Signal(object)  # tuple[Share, ...]
+    library_changed = Signal(object)  # Library
     offers_changed = Signal(object)  # Offers
     reachable_changed = Signal(object)  # None, or the ApiError of asking
     failed = Signal(object)  # the ApiError of something that the person asked for
@@ -33,11 +33,15 @@ class Session(QObject):
         self.tasks = tasks
         self.status: Status | None = None
         self.transfers: tuple[Transfer, ...] = ()
-        self.shares: tuple[Share, ...] = ()
+        self.library = Library((), 0, 0)
         self.offers = Offers()
         self.trouble: ApiError | None = None
         self._visible = True
         self._nudge = asyncio.Event()
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        return self.library.shares
 
     def start(self) -> None:
         self.tasks.start(self._poll())
@@ -62,7 +66,7 @@ class Session(QObject):
         try:
             status = await self.client.status()
             transfers = await self.client.transfers()
-            shares = await self.client.shares()
+            library = await self.client.library()
         except ApiError as error:
             self._set_trouble(error)
             return
@@ -74,9 +78,9 @@ class Session(QObject):
             self.transfers = transfers
             self.transfers_changed.emit(transfers)
         await self._refresh_offers(status)
-        if shares != self.shares:
-            self.shares = shares
-            self.shares_changed.emit(shares)
+        if library != self.library:
+            self.library = library
+            self.library_changed.emit(library)
 
     async def _refresh_offers(self, status: Status) -> None:
         """Asks for the offers only when the status says that something is new."""

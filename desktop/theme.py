@@ -142,7 +142,7 @@ def style_sheet(tokens: Tokens) -> str:
     tone = "dark" if tokens.dark else "light"
     arrows = {
         name: (RESOURCES / "art" / f"{icon}-{tone}.svg").as_posix()
-        for name, icon in (("chevron", "chevron-down"), ("chevron_up", "chevron-up"))
+        for name, icon in (("chevron", "chevron-down"), ("chevron_up", "chevron-up"), ("tick", "tick"))
     }
     toast_link = (LIGHT if tokens.dark else DARK).accent
     return template.substitute(asdict(tokens), toast_link=toast_link, **arrows)

@@ -95,6 +95,17 @@ class Words:
         date = QDate(local.year, local.month, local.day)
         return self.locale.toString(date, "d MMM" if local.year == now.year else "d MMM yyyy")
 
+    def day(self, day: int) -> str:
+        """A day of the week in short; 0 is Monday."""
+        return self.locale.dayName(day + 1, QLocale.FormatType.ShortFormat).rstrip(".")
+
+    def slow_state(self, slow: bool, scheduled: bool, until: datetime | None) -> str:
+        """Why it is slow or not, and until when at most."""
+        said = self("limits.slow.scheduled" if scheduled else "limits.slow.by-hand") if slow else ""
+        when = f"{self.day(until.astimezone().weekday())} {until.astimezone():%H:%M}" if until else ""
+        until_text = self("limits.slow.until" if slow else "limits.slow.from", time=when) if when else ""
+        return " · ".join(part for part in (said, until_text) if part)
+
     @cached_property
     def kinds(self) -> dict[str, str]:
         names = ("audio", "video", "image", "document", "archive", "code", "other")

@@ -12,6 +12,8 @@ from peer_core.identity.store import Identity
 from peer_core.library.browsing import Browsing
 from peer_core.library.library import Library
 from peer_core.library.types import HeldFile
+from peer_core.limits.line import UploadLine
+from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
 from peer_core.offers.offers import Offers
 from peer_core.offers.terms import MAX_OFFER
@@ -34,12 +36,22 @@ log = logging.getLogger("barrio")
 class Online:
     """From `start` to `stop` other peers can ask this one, and it can ask the barrio."""
 
-    def __init__(self, identity: Identity, settings: Settings, library: Library, offers: Offers, sent: Meter) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        settings: Settings,
+        library: Library,
+        offers: Offers,
+        sent: Meter,
+        limits: Policy,
+    ) -> None:
         self.identity = identity
         self._listens_elsewhere: InUseError | None = None
         self._library = library
         self._offers = offers
         self._sent = sent
+        self._limits = limits
+        self._line = UploadLine(lambda: limits.now().upload_slots)
         self._settings = settings
         self._relays = RelaySlots()
         self._revocations = Revocations(identity, self._cut_off)
@@ -130,7 +142,7 @@ class Online:
 
     def _server_at(self, host: str, port: int) -> HostedServer:
         return HostedServer(
-            peer_api(self),
+            peer_api(self, self._line),
             (host, port),
             name="peer-api",
             threads=THREADS,
@@ -140,4 +152,5 @@ class Online:
             per_peer_limit=CONNECTIONS_PER_PEER,
             max_body_bytes=MAX_OFFER,
             channel_timeout=IDLE_SECONDS,
+            limits=self._limits.now,
         )

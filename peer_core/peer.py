@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from peer_core.identity.key_store import KeyStore
 from peer_core.identity.store import Identity
 from peer_core.library.library import Library
 from peer_core.library.types import Share
+from peer_core.limits.intake import Intake
+from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
 from peer_core.offers.offers import Offers
 from peer_core.online import Online
@@ -115,7 +118,14 @@ class Peer:
             on_change=self._library_changed,
         )
         store = TransferStore(self.data_dir / "transfers.sqlite", self.data_dir / "transfers")
-        self._transfers = Transfers(store, self._download_folder, self._received.add)
+        self._limits = Policy(self._settings)
+        self._transfers = Transfers(
+            store,
+            self._download_folder,
+            self._received.add,
+            Intake(self._limits.now),
+            lambda: self._limits.now().download_slots,
+        )
         self._people = People(self._joined, self._library, self._transfers)
         self._offers = Offers(
             self.data_dir / "offers.sqlite",
@@ -140,7 +150,7 @@ class Peer:
 
     def _go_online(self, identity: Identity) -> None:
         assert self._library is not None and self._transfers is not None and self._people is not None
-        online = Online(identity, self._settings, self._library, self.offers, self._sent)
+        online = Online(identity, self._settings, self._library, self.offers, self._sent, self._limits)
         online.start()
         self._online = online
         self._transfers.start(identity, self._locate, self._adopt)
@@ -199,6 +209,7 @@ class Peer:
             "relayed": 0,
             "bytes": {"sent": self._sent.total, "received": self._received.total},
             "rates": {"sent": round(self._sent.rate()), "received": round(self._received.rate())},
+            "limits": shapes.limits(self._limits.now()),
             "shares": shares,
             "indexing": self.indexing(),
             "offers": {"undecided": self.offers.undecided(), "revision": self.offers.revision()},
@@ -313,7 +324,12 @@ class Peer:
         self._require_transfers().cancel(transfer_id, keep)
 
     def change_settings(self, values: Mapping[str, Any]) -> None:
+        if "slow_mode" in values and "slow_since" not in values:
+            # The last word counts, a hand's or the schedule's.
+            values = {**values, "slow_since": int(time.time())}
         self._settings.change(values)
+        self._limits.settings_changed()
+        self._require_transfers().slots_changed()
 
     def _joined(self) -> Online:
         """Raises NotJoinedError, or what kept this peer from going online."""

@@ -16,6 +16,7 @@ import platformdirs
 from peer_core.addresses import parse_listen, parse_url
 from peer_core.data_folder import read_json, write_json
 from peer_core.errors import BadInputError
+from peer_core.limits.parsing import parse_moment, parse_rate, parse_schedule, parse_slots, parse_switch
 from protos.agreed import decode_id
 
 Value = str | int | list[str]
@@ -109,6 +110,10 @@ def _default_downloads() -> str:
     return str(Path(platformdirs.user_downloads_path()) / "Barrio")
 
 
+def _rate(key: str, text: str, default: int = 0) -> Setting:
+    return Setting(key, "rate", text, "now", lambda: default, parse_rate)
+
+
 SETTINGS = (
     Setting(
         "name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", parse_name
@@ -134,6 +139,33 @@ SETTINGS = (
         _seconds,
     ),
     Setting("neighbour", "list", "Peers to prefer as neighbours", "restart", list, _peer_ids),
+    _rate("upload_rate", "Most that is sent, in bytes a second; 0: no limit"),
+    _rate("download_rate", "Most that is received, in bytes a second; 0: no limit"),
+    _rate("upload_rate_per_peer", "Most that is sent to one peer"),
+    _rate("download_rate_per_peer", "Most that is received from one peer"),
+    Setting("upload_slots", "integer", "Peers served at a time; 0: no limit", "now", lambda: 0, parse_slots),
+    Setting("download_slots", "integer", "Transfers at a time; 0: no limit", "now", lambda: 4, parse_slots),
+    Setting("slow_mode", "switch", "Whether the limits of slow mode hold", "now", lambda: False, parse_switch),
+    _rate("slow_upload_rate", "Most that is sent in slow mode", 100_000),
+    _rate("slow_download_rate", "Most that is received in slow mode", 500_000),
+    _rate("slow_upload_rate_per_peer", "Most that is sent to one peer in slow mode"),
+    _rate("slow_download_rate_per_peer", "Most that is received from one peer in slow mode"),
+    Setting(
+        "slow_schedule",
+        "schedule",
+        "When slow mode comes and goes by itself, such as mon-fri 09:00-18:00",
+        "now",
+        str,
+        parse_schedule,
+    ),
+    Setting(
+        "slow_since",
+        "integer",
+        "When slow mode was last switched by hand, in seconds since 1970",
+        "now",
+        lambda: 0,
+        parse_moment,
+    ),
 )
 _BY_KEY = {s.key: s for s in SETTINGS}
 

@@ -11,6 +11,7 @@ from desktop.words import Words
 class SharesModel(RowModel[Share]):
     def __init__(self, words: Words, parent: QObject | None = None) -> None:
         self._words = words
+        self._paused = False
         columns: tuple[Column[Share], ...] = (
             Column("name", words("column.share"), lambda s: plain(s.name), tooltip=lambda s: as_tooltip(s.path)),
             Column("files", words("column.files"), lambda s: words.number(s.files), lambda s: s.files, right=True),
@@ -20,12 +21,22 @@ class SharesModel(RowModel[Share]):
         )
         super().__init__(columns, lambda s: s.name, parent)
 
+    def set_paused(self, paused: bool) -> None:
+        """Whether the peer hashes nothing for now."""
+        if paused != self._paused:
+            self._paused = paused
+            self.repaint_all()
+
     def state_text(self, share: Share) -> str:
         words = self._words
         if share.state == "ready" and share.pending:
             return words("share.publishing")
+        if share.state == "hashing" and self._paused:
+            return words("share.paused", count=share.pending)
         if share.state == "hashing" and share.files_done is not None and share.files_total:
             return words("share.indexing-of", done=share.files_done, total=share.files_total)
+        if share.state == "ready" and share.exclude:
+            return f"{words('share.ready')}  ·  {words('share.rules', count=len(share.exclude))}"
         return words(f"share.{share.state}")
 
     def problems_text(self, share: Share) -> str:

@@ -41,7 +41,7 @@ class TransfersModel(RowModel[Transfer]):
 
     def state_text(self, transfer: Transfer) -> str:
         """An ended one says when, too."""
-        words, said = self._words, self._words(f"state.{transfer.state}")
+        words, said = self._words, self._words("state.in-line" if transfer.in_line else f"state.{transfer.state}")
         when = words.moment(transfer.finished) if transfer.state in ENDED else ""
         return words("transfer.state-at", state=said, time=when) if when else said
 
@@ -50,6 +50,8 @@ class TransfersModel(RowModel[Transfer]):
         words = self._words
         if transfer.error is not None:
             return plain(words.problem(transfer.error.code, transfer.error.title, transfer.error.detail)[0])
+        if transfer.in_line:
+            return words("transfer.in-line", names=", ".join(map(_source_name, transfer.in_line[:_SHOWN_NAMES])))
         used = [s for s in transfer.sources if s.pieces > 0 or s.state == "active"]
         if not used:
             return words(f"transfer.hint.{transfer.state}") if words.has(f"transfer.hint.{transfer.state}") else ""

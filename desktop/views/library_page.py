@@ -7,21 +7,23 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
-from desktop.api import ApiError, Share
+from desktop.api import ApiError, Library, Share, Status
 from desktop.context import Context
 from desktop.models.shares import SharesModel
 from desktop.opening import open_folder
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.theme import TALL_ROW_HEIGHT
+from desktop.views.indexing_bar import IndexingBar
 from desktop.views.problems import ProblemsPanel
+from desktop.views.rules_dialog import RulesDialog
 from desktop.widgets.basics import Button, Label, column, row
 from desktop.widgets.delegates import ActionsCell, Cell, NameCell, ProgressCell
 from desktop.widgets.dialogs import ask, choose_folder
 from desktop.widgets.states import Banner, EmptyState
 from desktop.widgets.table import Table
 
-_WIDTHS = {"files": 96, "size": 104, "state": 250, "actions": 124}
+_WIDTHS = {"files": 96, "size": 104, "state": 250, "actions": 156}
 
 
 class LibraryPage(QWidget):
@@ -35,6 +37,7 @@ class LibraryPage(QWidget):
         self.model = SharesModel(words, self)
         self.table = self._make_table()
         self.problems = ProblemsPanel(context)
+        self.indexing = IndexingBar(context, session)
         self.summary = Label("", "muted")
         self.banner = Banner(context, "danger")
         add = Button(context.look, words("action.add-folder"), "folder-add", "primary")
@@ -43,6 +46,7 @@ class LibraryPage(QWidget):
         empty = EmptyState(context, "library", words("library.empty.title"), words("library.empty.text"), first)
         full = QWidget()
         inside = column(spacing=14)
+        inside.addWidget(self.indexing)
         inside.addWidget(self.table, 1)
         inside.addWidget(self.problems)
         full.setLayout(inside)
@@ -65,8 +69,11 @@ class LibraryPage(QWidget):
         remove.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         remove.triggered.connect(self._remove_selected)
         self.table.addAction(remove)
-        session.shares_changed.connect(self._changed)
-        self._changed(session.shares)
+        session.library_changed.connect(self._changed)
+        session.status_changed.connect(self._status_changed)
+        self._changed(session.library)
+        if session.status is not None:
+            self._status_changed(session.status)
 
     def choose(self) -> None:
         """Asks for a folder to share."""
@@ -84,6 +91,8 @@ class LibraryPage(QWidget):
             sentence = open_folder(self._context, Path(share.path))
             if sentence:
                 self.say.emit(sentence)
+        elif action == "rules":
+            RulesDialog(self._context, session, self, share).open()
         elif action == "rescan":
             session.do(session.client.rescan(share.name))
         elif action == "remove":
@@ -101,6 +110,7 @@ class LibraryPage(QWidget):
         words = self._context.words
         return [
             ("folder", "folder-open", words("action.open-folder")),
+            ("rules", "settings", words("action.rules")),
             ("rescan", "refresh", words("action.rescan")),
             ("remove", "close", words("action.stop-sharing")),
         ]
@@ -142,13 +152,21 @@ class LibraryPage(QWidget):
     def _refused(self, error: ApiError) -> None:
         self.banner.say(*self._context.words.problem(error.code, error.title, error.detail))
 
-    def _changed(self, shares: tuple[Share, ...]) -> None:
+    def _status_changed(self, status: Status) -> None:
+        self.model.set_paused(status.paused)
+
+    def _changed(self, library: Library) -> None:
+        shares = library.shares
         self.model.update(shares)
         self.stack.setCurrentIndex(1 if shares else 0)
         self.rescan_button.setVisible(bool(shares))
         words = self._context.words
         files, size = sum(s.files for s in shares), sum(s.bytes for s in shares)
-        self.summary.setText(words("library.summary", count=files, size=words.size(size)) if shares else "")
+        facts = [words("library.summary", count=files, size=words.size(size))] if shares else []
+        if library.duplicate_files:
+            copies = words.size(library.duplicate_bytes)
+            facts.append(words("library.copies", count=library.duplicate_files, size=copies))
+        self.summary.setText("  ·  ".join(facts))
         self._selection_changed()
 
     def _selection_changed(self) -> None:

@@ -3,12 +3,12 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollArea, QWidget
 
-from desktop.api import Share
+from desktop.api import FileProblem, Share
 from desktop.context import Context
 from desktop.plain import plain
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, Picture, clear, column, row
 
-_HEIGHT = 180
+_MOST_HEIGHT = 180
 
 
 class ProblemsPanel(Frame):
@@ -17,19 +17,20 @@ class ProblemsPanel(Frame):
     def __init__(self, context: Context) -> None:
         super().__init__("card")
         self._context = context
-        self._shown: tuple[tuple[str, str], ...] = ()
+        self._shown: tuple[FileProblem, ...] = ()
         self._title = Label("", "strong")
         self._toggle = Button(context.look, context.words("action.show-all"), "chevron-down", "quiet")
         self._toggle.clicked.connect(self._turn)
         self._list = column(spacing=10)
         inside = QWidget()
+        inside.setObjectName("inset")
         inside.setLayout(self._list)
         self._scroll = QScrollArea()
         self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(inside)
-        self._scroll.setFixedHeight(_HEIGHT)
+        self._scroll.setObjectName("inset")
         self._scroll.hide()
         layout = column(spacing=6, margins=(16, 8, 10, 8))
         layout.addLayout(row(Picture(context.look, "alert", 18, colour="warning"), self._title, None, self._toggle))
@@ -45,11 +46,18 @@ class ProblemsPanel(Frame):
         self._shown = problems
         self._title.setText(self._context.words("share.problems-in", count=len(problems), name=plain(share.name)))
         clear(self._list)
-        for path, reason in problems:
+        for problem in problems:
             entry = QWidget()
-            entry.setLayout(column(ElidedLabel(path), Label(plain(reason), "small", wrap=True), spacing=1))
+            entry.setLayout(
+                column(ElidedLabel(problem.path), Label(self._reason(problem), "small", wrap=True), spacing=1)
+            )
             self._list.addWidget(entry)
         self._list.addStretch(1)
+        self._scroll.setFixedHeight(min(_MOST_HEIGHT, self._list.sizeHint().height() + 4))
+
+    def _reason(self, problem: FileProblem) -> str:
+        known = f"reason.{problem.code}"
+        return self._context.words(known) if self._context.words.has(known) else plain(problem.reason)
 
     def _turn(self) -> None:
         opened = self._scroll.isHidden()

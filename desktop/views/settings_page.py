@@ -11,6 +11,8 @@ from desktop.api import ApiError, Setting, Status
 from desktop.context import Context
 from desktop.look import THEMES
 from desktop.session import Session
+from desktop.views.limit_fields import HoursField, LimitField
+from desktop.views.limits_card import LimitsCard
 from desktop.views.setting_field import SettingField
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, column, row
 from desktop.words import LANGUAGES
@@ -33,7 +35,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self._context, self._session = context, session
-        self.fields: dict[str, SettingField] = {}
+        self.fields: dict[str, SettingField | LimitField | HoursField] = {}
         self._facts: dict[str, ElidedLabel] = {}
         words = context.words
         self._groups = {name: column(spacing=16) for name, _ in _GROUPS}
@@ -46,6 +48,11 @@ class SettingsPage(QWidget):
         self._trouble.hide()
         for name, _ in _GROUPS:
             self._section(body, name, self._groups[name])
+        self.limits = LimitsCard(context, session)
+        self.limits.slow_wanted.connect(self._switch_slow)
+        self._section(body, "limits", self.limits)
+        for key, field in self.limits.fields.items():
+            field.changed.connect(partial(self.save, key))
         self._section(body, "window", self._window_choices())
         self._section(body, "barrio", self._barrio(hosting))
         body.addStretch(1)
@@ -79,6 +86,9 @@ class SettingsPage(QWidget):
             done=lambda settings: self._saved(key, settings),
             failed=lambda error: self._refused(key, error),
         )
+
+    def _switch_slow(self, slow: bool) -> None:
+        self._session.do(self._session.client.change_settings({"slow_mode": slow}))
 
     def _section(self, body: QVBoxLayout, name: str, content: QLayout) -> None:
         card = Frame("card")
@@ -158,13 +168,18 @@ class SettingsPage(QWidget):
                     self._groups[group].addWidget(field)
                 elif key in known:
                     self.fields[key].show_setting(known[key])
+        for key, limit in self.limits.fields.items():
+            if key in known:
+                self.fields[key] = limit
+                limit.show_setting(known[key])
         self._show_name()
 
     def _show_name(self) -> None:
         """The name that others see was chosen when joining."""
         status = self._session.status
-        if "name" in self.fields and status is not None and status.joined:
-            self.fields["name"].fix(status.name, self._context.words("setting.name.joined"))
+        name = self.fields.get("name")
+        if isinstance(name, SettingField) and status is not None and status.joined:
+            name.fix(status.name, self._context.words("setting.name.joined"))
 
     def _saved(self, key: str, settings: tuple[Setting, ...]) -> None:
         for setting in settings:

@@ -64,6 +64,7 @@ class Button(QPushButton):
         super().__init__()
         self._look = look
         self._icon_name = icon
+        self._tint = ""
         self.setText(text)
         self.variant = variant
         self.setProperty("variant", variant)
@@ -86,12 +87,19 @@ class Button(QPushButton):
             self._icon_name = name
             self._dress()
 
+    def tint(self, colour: str) -> None:
+        """The icon in another colour of the theme; "" for its own."""
+        if colour != self._tint:
+            self._tint = colour
+            self._dress()
+
     def _dress(self) -> None:
         if not self._icon_name:
             return
         colour = {"primary": "on_accent", "danger": "surface", "status": "muted"}.get(self.variant, "text")
         if self.variant in ("chip", "nav"):
             colour = "accent" if self.isChecked() else "muted"
+        colour = self._tint or colour
         self.setIcon(
             self._look.icon(self._icon_name, colour, "muted" if self.variant == "primary" else "strong_border")
         )

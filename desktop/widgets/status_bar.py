@@ -18,9 +18,11 @@ class StatusBar(Frame):
         self.neighbour = Button(look, "", "people", "status")
         self.central = Button(look, "", "home", "status")
         self.address = Button(look, "", "globe", "status")
+        self.slow = Button(look, "", "turtle", "status")
+        self.slow.clicked.connect(lambda: self._switch_slow())
         self.down = Button(look, "", "arrow-down", "status")
         self.up = Button(look, "", "arrow-up", "status")
-        layout = row(self.neighbour, self.central, self.address, None, self.down, self.up, spacing=2)
+        layout = row(self.neighbour, self.central, self.address, None, self.slow, self.down, self.up, spacing=2)
         layout.setContentsMargins(10, 3, 10, 3)
         self.setLayout(layout)
         for button, tell in (
@@ -46,6 +48,12 @@ class StatusBar(Frame):
         self.central.setToolTip(words("status.central.hint"))
         self.address.setText(as_label(_short(status.addresses[0])) if status.addresses else words("status.no-address"))
         self.address.setToolTip(as_tooltip(words("status.address.hint")))
+        state = words.slow_state(status.slow, status.slow_scheduled, status.slow_until)
+        hint = words("status.slow-on.hint" if status.slow else "status.slow-off.hint")
+        self.slow.setText(words("limits.slow") if status.slow else "")
+        self.slow.tint("accent" if status.slow else "")
+        self.slow.setAccessibleName(hint)
+        self.slow.setToolTip(as_tooltip(f"{hint}\n{state}" if state else hint))
         self.down.setText(words.rate(status.rate_received))
         self.up.setText(words.rate(status.rate_sent))
         self.down.setAccessibleName(words("status.down", rate=words.rate(status.rate_received)))
@@ -85,7 +93,14 @@ class StatusBar(Frame):
         return [
             words("status.received", size=words.size(status.received)),
             words("status.sent", size=words.size(status.sent)),
+            *([words("status.limit-down", rate=words.rate(status.limit_received))] if status.limit_received else []),
+            *([words("status.limit-up", rate=words.rate(status.limit_sent))] if status.limit_sent else []),
         ]
+
+    def _switch_slow(self) -> None:
+        status = self._session.status
+        assert status is not None
+        self._session.do(self._session.client.change_settings({"slow_mode": not status.slow}))
 
     def _pop_up(self, button: Button, lines: list[str]) -> None:
         menu = QMenu(self)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import offer_arguments, tree_verbs, verbs
+from peer_core.cli import limit_verbs, offer_arguments, tree_verbs, verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
@@ -289,6 +289,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "cancel":
             made.add_argument("--keep", action="store_true", help="leave the partial file")
 
+    limit_verbs.add_options(verb("limits", "Show limits, or change them", limit_verbs.limits))
     verb("status", "How this peer is", verbs.status)
     verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
     settings = verb("settings", "Show settings, or change one", verbs.settings)

@@ -62,6 +62,14 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 60}:{whole % 60:02}"
 
 
+def in_line_at(transfer: dict[str, Any]) -> list[str]:
+    """Names of the holders at which a transfer waits in line; none while anybody gives something."""
+    states = {s["state"] for s in transfer["sources"]}
+    if transfer["state"] != "running" or states & {"active", "connecting"}:
+        return []
+    return [s["name"] for s in transfer["sources"] if s["state"] == "in-line"]
+
+
 class TransferProgress:
     """A bar that redraws its line on a terminal; plain lines at each tenth elsewhere; nothing when `quiet`."""
 
@@ -96,6 +104,8 @@ class TransferProgress:
         full = round(part * BAR_CELLS)
         bar = "█" * full + "░" * (BAR_CELLS - full)
         moving = f"{size(transfer['rate'])}/s {duration(transfer['eta_seconds'])}"
+        line = in_line_at(transfer)
+        moving = f"in line at {', '.join(map(plain, line))}" if line else moving
         people = [plain(s["name"]) for s in transfer["sources"] if s["state"] in ("active", "idle")]
         state = f"{moving}  {', '.join(people)}" if transfer["state"] == "running" else transfer["state"]
         tail = f"  {bar} {part:4.0%}  {state}"
@@ -110,10 +120,12 @@ class TransferProgress:
 
     def _report(self, transfer: dict[str, Any]) -> None:
         tenth = int(_part(transfer) * 10)
-        state = transfer["state"]
-        if state != self._state:
-            self._state = state
-            if state in ("queued", "locating"):
+        state, line = transfer["state"], in_line_at(transfer)
+        if state + "".join(line) != self._state:
+            self._state = state + "".join(line)
+            if line:
+                say(f"{plain(transfer['name'])}: waiting in line at {', '.join(map(plain, line))}")
+            elif state in ("queued", "locating"):
                 say("looking for holders")
             elif state not in ("running", "done"):
                 say(f"{plain(transfer['name'])}: {state}")

@@ -131,7 +131,7 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
                 t["name"],
                 t["state"],
                 f"{size(t['bytes_done'])} of {size(t['size'])}",
-                f"{size(t['rate'])}/s" if t["state"] == "running" else (t["error"] or {}).get("title", ""),
+                _speed_or_reason(t),
                 t["folder"],
                 t["id"],
             )
@@ -139,6 +139,15 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
         ]
         table(rows, ("NAME", "STATE", "DONE", "SPEED OR REASON", "FOLDER", "ID"))
     return 0
+
+
+def _speed_or_reason(transfer: dict[str, Any]) -> str:
+    line = output.in_line_at(transfer)
+    if line:
+        return f"in line at {', '.join(line)}"
+    if transfer["state"] == "running":
+        return f"{size(transfer['rate'])}/s"
+    return str((transfer["error"] or {}).get("title", ""))
 
 
 def pause(client: LocalClient, arguments: Arguments) -> int:

@@ -27,9 +27,18 @@ class PeerConnection(http.client.HTTPConnection):
     """Accepts nobody but `peer_id` at any of `addresses`; retries nothing.
 
     `timeout`: seconds without a byte. `deadline` (monotonic, None: none) bounds everything until it is set anew.
+    `window`: bytes that may be received ahead of being read, None for what the system likes.
     """
 
-    def __init__(self, identity: Identity, peer_id: str, name: str, addresses: Sequence[str], timeout: float) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        peer_id: str,
+        name: str,
+        addresses: Sequence[str],
+        timeout: float,
+        window: int | None = None,
+    ) -> None:
         super().__init__("peer.invalid", 443, timeout=timeout)
         self.who = name
         self.deadline: float | None = None
@@ -37,6 +46,7 @@ class PeerConnection(http.client.HTTPConnection):
         self._server_name = peer_host_name(peer_id)
         self._addresses = list(addresses)
         self._quiet_seconds = timeout
+        self._window = window
         self._aborted = False
         self._bytes_in = 0
         self._bytes_before = 0
@@ -113,6 +123,9 @@ class PeerConnection(http.client.HTTPConnection):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
+            if self._window is not None:
+                # Before it connects: a window that shrinks later makes senders wait.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
             result = sock.connect_ex(where)
             if result not in (0, *_CONNECTING):
                 raise OSError(result, errno.errorcode.get(result, "cannot connect"))

@@ -6,6 +6,7 @@ import stat
 import sys
 from pathlib import Path
 
+from peer_core.library.reasons import Reason
 from peer_core.library.records import Signature
 
 LARGEST = (1 << 63) - 1
@@ -25,17 +26,18 @@ _RENUMBERING = {
     "fuse.jmtpfs",
 }
 _LINK_TAGS = {0xA000000C, 0xA0000003}  # Windows: symbolic link, junction
+READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _VANISHED = (FileNotFoundError, NotADirectoryError)
 
 _REASONS = {
-    errno.EIO: "the disk reports an error while reading",
-    errno.ENAMETOOLONG: "the path is too long",
-    errno.ELOOP: "it is a link that leads in circles",
-    errno.ESTALE: "the network drive lost it",
-    errno.ENOTCONN: "the network drive is not connected",
-    errno.ETIMEDOUT: "the network drive does not answer",
-    errno.EMFILE: "too many files are open",
-    errno.ENFILE: "too many files are open",
+    errno.EIO: Reason.DISK_ERROR,
+    errno.ENAMETOOLONG: Reason.PATH_TOO_LONG,
+    errno.ELOOP: Reason.LINK_LOOP,
+    errno.ESTALE: Reason.DRIVE_LOST_IT,
+    errno.ENOTCONN: Reason.DRIVE_AWAY,
+    errno.ETIMEDOUT: Reason.DRIVE_SILENT,
+    errno.EMFILE: Reason.TOO_MANY_OPEN,
+    errno.ENFILE: Reason.TOO_MANY_OPEN,
 }
 
 
@@ -79,6 +81,18 @@ def is_link(status: os.stat_result) -> bool:
     return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) in _LINK_TAGS
 
 
+def may_read(path: str, status: os.stat_result) -> bool:
+    """Whether this user may read the file, as far as its rights tell without opening it.
+
+    Nearly always the mode says it; the system is asked where that is in doubt (other owners, lists of rights, root).
+    """
+    if status.st_mode & READ_BY_ALL == READ_BY_ALL or os.name == "nt":
+        return True
+    if status.st_mode & stat.S_IRUSR and status.st_uid == os.geteuid():
+        return True
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def is_vanished(error: OSError) -> bool:
     """True when nothing is there any more, False when it is there and cannot be had."""
     return isinstance(error, _VANISHED)
@@ -87,7 +101,7 @@ def is_vanished(error: OSError) -> bool:
 def reason(error: OSError) -> str:
     """Why a file or folder could not be read, for a person."""
     if isinstance(error, PermissionError):
-        return "permission denied: your user may not read it"
+        return Reason.NO_RIGHT
     if is_vanished(error):
-        return "it is not there"
+        return Reason.NOT_THERE
     return _REASONS.get(error.errno or 0, error.strerror or str(error))

@@ -4,6 +4,7 @@ import os
 import stat
 
 from peer_core.library.disk import reason, signature_of
+from peer_core.library.reasons import Reason
 from peer_core.library.records import ShareRow
 
 
@@ -20,14 +21,14 @@ class Root:
             signature = signature_of(status)
             self.device, self.inode = signature.device, signature.inode
             if not stat.S_ISDIR(status.st_mode):
-                raise ShareUnreachableError("there is no folder any more")
+                raise ShareUnreachableError(Reason.NO_FOLDER)
             with os.scandir(share.path) as entries:
                 empty = next(entries, None) is None
         except OSError as error:
             raise ShareUnreachableError(reason(error)) from error
         # The place where a disk was mounted is left as an empty folder, and another one than before.
         if empty and share.inode and (share.device, share.inode) != (self.device, self.inode):
-            raise ShareUnreachableError("the folder is empty and another one than before; is its disk connected?")
+            raise ShareUnreachableError(Reason.ANOTHER_FOLDER)
 
     def same_as(self, other: "Root") -> bool:
         return (self.device, self.inode) == (other.device, other.inode)

@@ -1,12 +1,16 @@
 """Which names are shared, and what a share may be called. Pure; any thread."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from pathspec import GitIgnoreSpec
 
 from peer_core.content import MAX_SIZE
 from peer_core.errors import BadInputError
+from peer_core.library.reasons import Reason
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
@@ -36,13 +40,13 @@ class ShareRules:
 
     def __init__(self, exclude: Sequence[str] = (), hidden: bool = False) -> None:
         self.hidden = hidden
-        self.patterns = tuple(_pattern(text) for text in exclude)
+        self.patterns = tuple(exclude)
         if len(self.patterns) > MAX_PATTERNS:
             raise BadInputError(f"A share has at most {MAX_PATTERNS} patterns to leave files out.")
-        try:
-            self._spec = GitIgnoreSpec.from_lines(self.patterns) if self.patterns else None
-        except ValueError as error:
-            raise BadInputError(f"One of the patterns cannot be used: {error}.") from error
+        for fault in filter(None, map(fault_of, self.patterns)):
+            if fault.kind is not FaultKind.NOTHING:
+                raise BadInputError(f"The pattern “{shown(fault.pattern)[:60]}” cannot be used: {fault.reason}.")
+        self._spec = GitIgnoreSpec.from_lines(self.patterns) if self.patterns else None
 
     def leave_out(self, folder: str, name: str, is_folder: bool) -> bool:
         """`folder`: where it lies within the share, which is itself not left out."""
@@ -59,12 +63,52 @@ class ShareRules:
         return any(self.leave_out("/".join(parts[:at]), part, at < len(parts) - 1) for at, part in enumerate(parts))
 
 
-def _pattern(text: str) -> str:
-    if not is_text(text) or not text.strip() or "\n" in text or "\0" in text or len(text) > MAX_PATTERN_CHARACTERS:
-        raise BadInputError(
-            f"A pattern is one line of at most {MAX_PATTERN_CHARACTERS} characters, as in a .gitignore file."
-        )
-    return text
+class FaultKind(Enum):
+    """What is wrong with a pattern. NOTHING is allowed: the pattern is valid, and leaves nothing out."""
+
+    NO_LINE = "no-line"
+    TOO_LONG = "too-long"
+    SYNTAX = "syntax"
+    RANGE = "range"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class PatternFault:
+    """`reason`: for a person, without a full stop."""
+
+    pattern: str
+    kind: FaultKind
+
+    @property
+    def reason(self) -> str:
+        return _FAULTS[self.kind]
+
+
+_FAULTS = {
+    FaultKind.NO_LINE: "a pattern is one line of text, as in a .gitignore file",
+    FaultKind.TOO_LONG: f"a pattern has at most {MAX_PATTERN_CHARACTERS} characters",
+    FaultKind.SYNTAX: "something is missing after “!” or after the “\\” at its end",
+    FaultKind.RANGE: "the range between “[” and “]” runs backwards",
+    FaultKind.NOTHING: "no file can match it; “[” wants a “]”, and “/” a name",
+}
+
+
+def fault_of(pattern: str) -> PatternFault | None:
+    """What is wrong with one exclude pattern in gitignore syntax. A comment (“# …”) is in order."""
+    if not is_text(pattern) or not pattern.strip() or "\n" in pattern or "\r" in pattern or "\0" in pattern:
+        return PatternFault(pattern, FaultKind.NO_LINE)
+    if len(pattern) > MAX_PATTERN_CHARACTERS:
+        return PatternFault(pattern, FaultKind.TOO_LONG)
+    if pattern.startswith("#"):
+        return None
+    try:
+        read = list(GitIgnoreSpec.from_lines([pattern]).patterns)
+    except ValueError:
+        return PatternFault(pattern, FaultKind.SYNTAX)
+    except re.error:
+        return PatternFault(pattern, FaultKind.RANGE)
+    return PatternFault(pattern, FaultKind.NOTHING) if all(part.include is None for part in read) else None
 
 
 def is_text(name: str) -> bool:
@@ -86,11 +130,11 @@ def shown(name: str) -> str:
 def refusal(path: str, size: int) -> str | None:
     """Why a file with this path within its share cannot be shared, for a person; None when it can."""
     if not is_text(path):
-        return "its name is not valid text (UTF-8); rename it to share it"
+        return Reason.NOT_TEXT
     if len(path) > MAX_PATH_BYTES // 4 and len(path.encode("utf-8")) > MAX_PATH_BYTES:
-        return "its path is too long"
+        return Reason.LONG_PATH
     if size > MAX_SIZE:
-        return "it is too large"
+        return Reason.TOO_LARGE
     return None
 
 

@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from peer_core.library import rules
-from peer_core.library.disk import is_hidden, is_link, is_vanished, reason, signature_of
+from peer_core.library.disk import READ_BY_ALL, is_hidden, is_link, is_vanished, may_read, reason, signature_of
 from peer_core.library.index import Index, joined
 from peer_core.library.marks import Marks, above
+from peer_core.library.reasons import Reason
 from peer_core.library.records import (
     FileState,
     Found,
@@ -90,7 +91,7 @@ class Walk:
             yield from self._folder(*self._ahead.pop())
         # A disk that was pulled out meanwhile looks like deleted folders.
         if not Root(self._share).same_as(root):
-            raise ShareUnreachableError("the folder was exchanged while it was read")
+            raise ShareUnreachableError(Reason.EXCHANGED)
         for folder, (id_, _) in self._unvisited.items():
             self._breathe()
             yield from self._not_met(folder, self._index.files_in(id_).values())
@@ -159,7 +160,7 @@ class Walk:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino)
+                        said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
                     elif entry.is_dir(follow_symlinks=False):
                         below.append(entry)
                 if seal(said) != sealed:
@@ -178,7 +179,7 @@ class Walk:
     ) -> Iterator[Step]:
         """`known` is used up. `said` gets what the disk says of each file."""
         recheck, regular = self._recheck, stat.S_ISREG
-        news: list[tuple[str, Signature, KnownFile | None]] = []
+        news: list[tuple[str, Signature, bool, KnownFile | None]] = []
         try:
             with listing(place) as entries:
                 for entry in entries:
@@ -215,21 +216,29 @@ class Walk:
                         and (status.st_ino == row[2] or not (row[2] and status.st_ino))
                         and row[3] <= _LAST_SETTLED
                         and regular(status.st_mode)
+                        and (status.st_mode & READ_BY_ALL == READ_BY_ALL or may_read(f"{place}{os.sep}{name}", status))
                     ):
                         del known[name]
-                        said += (name, status.st_size, status.st_mtime_ns, status.st_ino)
+                        said += (name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
                         continue
                     signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
                         known.pop(name, None)
-                        news.append((name, signature, None if row is None else KnownFile._make(row)))
+                        readable = may_read(f"{place}{os.sep}{name}", status)
+                        # One that was never read waits for the hasher, which says why it cannot.
+                        if row is not None and row[6] is not None and not readable:
+                            self._problem(joined(folder, name), Reason.NO_RIGHT)
+                            if row[3] != FileState.WITHHELD:
+                                yield Withheld(row[4])
+                            continue
+                        news.append((name, signature, readable, None if row is None else KnownFile._make(row)))
         except OSError as error:
             if not is_vanished(error):
                 self._problem(folder, reason(error))
                 self._unreadable.add(folder)
-        inodes = self._index.known_inodes([signature.inode for _, signature, _ in news]) if news else set()
-        for name, signature, file in news:
-            yield from self._news(folder, name, signature, file, known, inodes)
+        inodes = self._index.known_inodes([signature.inode for _, signature, _, _ in news]) if news else set()
+        for name, signature, readable, file in news:
+            yield from self._news(folder, name, signature, readable, file, known, inodes)
         if known:
             yield from self._not_met(folder, known.values())
 
@@ -280,6 +289,7 @@ class Walk:
         folder: str,
         name: str,
         signature: Signature,
+        readable: bool,
         file: KnownFile | None,
         left: dict[str, KnownRow],
         inodes: set[int],
@@ -292,7 +302,8 @@ class Walk:
         if file is not None and file.content is not None and file.inode:
             self._displaced[Signature(file.size, file.mtime_ns, file.device, file.inode)] = file.content
         content, moved_from = None, None
-        if signature.inode and (signature.inode in inodes or signature in self._displaced):
+        # What is known of its content is of no use while nobody can be given it.
+        if readable and signature.inode and (signature.inode in inodes or signature in self._displaced):
             content, moved_from = self._known_elsewhere(folder, signature, left)
         yield Found(folder, name, signature, content, moved_from)
 
@@ -319,7 +330,7 @@ def _say(said: list[str | int], entry: os.DirEntry[str]) -> None:
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             status = entry.stat(follow_symlinks=False)
-            said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino)
+            said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
 
 
 def _is_below(folder: str, others: set[str]) -> bool:

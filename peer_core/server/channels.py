@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
@@ -105,7 +106,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._partial: Any = None
         self._partial_since = 0.0
         self._farewell_until: float | None = None
-        self._share = 0
+        self._share = self._bulk_share = 0
+        # For `Turns`: when it last got on; and bytes that it was granted, and has to offer once more before others.
+        self.served = self.owed = 0
         # Written by a worker, read by the loop: a pipelined request waits until the answer before it is gone.
         self.held = False
         self._writing = False
@@ -116,6 +119,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def idle(self) -> bool:
         """Nothing asked, nothing to be sent."""
         return not self.requests and not self.total_outbufs_len and not self.close_when_flushed
+
+    @property
+    def bulk(self) -> bool:
+        """What comes next are bytes of a file: they go by turns and limits, all else goes at once."""
+        return self.total_outbufs_len > 0 and isinstance(self.outbufs[0], ReadOnlyFileBasedBuffer)
+
+    @property
+    def who(self) -> str:
+        """Between whom bytes are shared out: members, or addresses where there are none."""
+        return self.peer_id or self.origin
 
     @property
     def leaving(self) -> bool:
@@ -129,7 +142,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def writable(self) -> bool:
         if self.socket is None:
             return False
-        return bool(self.will_close or (not self.leaving and (self.held or super().writable())))
+        if self.will_close:
+            return True
+        if self.leaving or not (self.held or super().writable()):
+            return False
+        return not (self.bulk and self.server.holds(self))
 
     def handle_read(self) -> None:
         if self.leaving:
@@ -152,21 +169,42 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return None
 
     def handle_write(self) -> None:
-        if not self.will_close:
+        if not self.will_close and not self.bulk:
             self._share = self.server.take_share()
-            _, failed = self._flush_exception(self._flush_some_if_lockable)
-            if failed:
-                log.info("an answer to %s was cut: its file changed or cannot be read", self.addr[0])
+            self._flush()
+        if self.bulk and not self.will_close:
+            # It can be written to, so its reader is alive, however long the limits let it wait.
+            self.moved = time.monotonic()
+            self.server.wait_for_turn(self)
+        else:
+            self._written()
+
+    def send_bulk(self, most: int) -> int:
+        """Its part of a turn: bytes used up, `most` at most; promised ones count when they are promised."""
+        promised = self.owed
+        self._share, self._bulk_share = 0, most + promised
+        self._flush()
+        sent = most + promised - self._bulk_share
+        used = max(0, sent + self.owed - promised)
+        self._bulk_share = 0
+        self._written()
+        return used
+
+    def _flush(self) -> None:
+        _, failed = self._flush_exception(self._flush_some_if_lockable)
+        if failed:
+            log.info("an answer to %s was cut: its file changed or cannot be read", self.addr[0])
+
+    def _written(self) -> None:
         if self.will_close:
-            return self.handle_close()
-        if self.total_outbufs_len:
-            return None
-        if self.held:
+            self.handle_close()
+        elif self.total_outbufs_len:
+            return
+        elif self.held:
             self.held = False
             self.server.task_dispatcher.add_task(self)
         elif self.close_when_flushed:
             self.leave(self.server.patience.farewell)
-        return None
 
     def handle_expt(self) -> None:
         # Urgent data (poll wakes for it until it is read): HTTP knows none.
@@ -196,14 +234,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
         Sending from one thread keeps a fast reader from holding a worker, and a TLS object from two threads.
         """
-        if self._share <= 0 or self.will_close or self.server.loop_thread != threading.get_ident():
+        if self.server.loop_thread != threading.get_ident():
+            return 0
+        bulk = self.bulk
+        share = self._bulk_share if bulk else self._share
+        if share <= 0 or self.will_close:
             return 0
         try:
-            sent = self.transmit(memoryview(data)[: self._share])
+            sent = self.transmit(memoryview(data)[:share])
         except OSError:
             self.will_close = True
             return 0
-        self._share -= sent
+        if bulk:
+            self._bulk_share -= sent
+        else:
+            self._share -= sent
         if sent:
             self.moved = time.monotonic()
         return sent

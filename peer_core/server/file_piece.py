@@ -40,7 +40,8 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
 
     waitress takes it as a whole: the worker is free while the loop sends. It owns `file` (open, raw) and closes it.
     `counted` gets the number of bytes at each step that the system took; `check` is asked at the start, every 64 MiB
-    and before the last bytes, and ends the answer by returning False. Both must be quick: the loop waits for them.
+    and before the last bytes, and ends the answer by returning False. `ended` is called once, when it is closed, whole
+    or not. All must be quick: the loop waits for them.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
         *,
         counted: Callable[[int], None] | None = None,
         check: Callable[[], bool] | None = None,
+        ended: Callable[[], None] | None = None,
     ) -> None:
+        self._ended = ended
         self.file = file
         self.remain = length
         self._position = start
@@ -93,6 +96,9 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
     def close(self) -> None:
         self.file.close()
         self.remain = 0
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
 
     def _fill(self) -> None:
         want = min(len(self._buffer), self._end - self._position)
@@ -154,11 +160,13 @@ def piece_response(
     head: bool = False,
     counted: Callable[[int], None] | None = None,
     check: Callable[[], bool] | None = None,
+    ended: Callable[[], None] | None = None,
 ) -> Response:
     """An answer with `span` (start, length) of a file of `total` bytes, or all of it when None.
 
-    Takes over `file`. werkzeug never closes the body of an answer to HEAD: say so with `head`. Raises OSError when the
-    file cannot be read, PieceGone (one of these) when it is too short or `check` says no.
+    Takes over `file`, and `ended` (see `FilePiece`) unless it raises or is for HEAD. werkzeug never closes the body of
+    an answer to HEAD: say so with `head`. Raises OSError when the file cannot be read, PieceGone (one of these) when it
+    is too short or `check` says no.
     """
     start, length = span or (0, total)
     headers = {
@@ -178,7 +186,7 @@ def piece_response(
         return Response((), status, headers)
     opened = FileIO(file) if isinstance(file, Path) else file
     try:
-        piece = FilePiece(opened, start, length, counted=counted, check=check)
+        piece = FilePiece(opened, start, length, counted=counted, check=check, ended=ended)
         # Here, where the application can still answer with an error; waitress would only close the connection.
         piece.prepare()
     except BaseException:

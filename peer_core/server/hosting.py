@@ -15,11 +15,14 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 
 from peer_core.errors import BadInputError, BarrioError, InUseError
+from peer_core.limits.policy import Limits
+from peer_core.limits.turns import Turns
 from peer_core.server.channels import Channel, Patience, log
 from peer_core.server.listener import Listener
 from peer_core.server.tls import TlsChannel
 
 LOOK_SECONDS = 0.5
+LEAST_WAIT_SECONDS = 0.005
 QUIET_SECONDS = 30.0
 DRAIN_LOOK_SECONDS = 0.05
 FAREWELL_SECONDS = 0.3
@@ -92,8 +95,12 @@ class HostedServer:
         max_body_bytes: int = 1 << 20,
         channel_timeout: float = 120.0,
         patience: Patience | None = None,
+        limits: Callable[[], Limits] | None = None,
     ) -> None:
-        """Binds at once. Raises InUseError or BadInputError, with what to do."""
+        """Binds at once. `limits`: asked in each turn of the loop, for the bytes of files; none without it.
+
+        Raises InUseError or BadInputError, with what to do.
+        """
         if not hasattr(select, "poll"):
             connection_limit = min(connection_limit, SELECT_LIMIT)
         self.name = name
@@ -126,6 +133,7 @@ class HostedServer:
                 per_address_limit=per_address_limit,
                 per_peer_limit=per_peer_limit,
                 new_context=tls,
+                turns=Turns(limits),
             )
         except BaseException as error:
             sock.close()
@@ -215,9 +223,12 @@ class HostedServer:
             channel.handle_close()
 
     def _wait_seconds(self) -> float:
+        held = self._listener.seconds_until_turn()
         if self._drain_until is not None:
             return DRAIN_LOOK_SECONDS
-        return QUIET_SECONDS if self._listener.quiet else LOOK_SECONDS
+        if self._listener.quiet:
+            return QUIET_SECONDS
+        return LOOK_SECONDS if held is None else min(LOOK_SECONDS, max(LEAST_WAIT_SECONDS, held))
 
     def _run_errands(self) -> None:
         while not self._errands.empty():

@@ -13,6 +13,7 @@ from waitress import wasyncore
 from waitress.server import TcpWSGIServer
 
 from peer_core.errors import BarrioError
+from peer_core.limits.turns import Turns
 from peer_core.server.channels import Channel, Patience, log, origin_of
 
 ACCEPTS_A_TURN = 64
@@ -39,6 +40,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         per_address_limit: int | None,
         per_peer_limit: int | None,
         new_context: Callable[[], Any] | None,
+        turns: Turns[Channel],
     ) -> None:
         self.sockets = sockets
         self.channel_class = channel_class
@@ -46,6 +48,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.per_address_limit = per_address_limit
         self.per_peer_limit = per_peer_limit
         self.new_context = new_context
+        self.turns = turns
+        self._waiting: list[Channel] = []
+        self._now = time.monotonic()
         self.draining = False
         self.loop_thread: int | None = None
         self._writers = self._writers_before = 0
@@ -131,7 +136,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         channel.will_close = self._condemned = True
 
     def take_share(self) -> int:
-        """Bytes that a connection may send in this turn of the loop: many writers get less each, so all get on."""
+        """Bytes of other than files that a connection may send in this turn of the loop: many writers get less each,
+        so all get on."""
         self._writers += 1
         return max(MIN_SHARE_BYTES, min(MAX_SHARE_BYTES, TURN_BYTES // max(1, self._writers_before)))
 
@@ -141,9 +147,27 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         else:
             self.task_dispatcher.add_task(channel)
 
+    def wait_for_turn(self, channel: Channel) -> None:
+        """A connection that can take bytes of a file; it gets some at the end of this turn of the loop, or later."""
+        self._waiting.append(channel)
+
+    def holds(self, channel: Channel) -> bool:
+        """Whether the limits let it send no bytes of a file now."""
+        return self.turns.holds(channel.who, self._now)
+
+    def seconds_until_turn(self) -> float | None:
+        """In how many seconds some connection may send that a limit holds now; None: there is none."""
+        self._now = time.monotonic()
+        self.turns.begin(self._now)
+        if not self.turns.limited:
+            return None
+        held = {channel.who for channel in self.channels if channel.bulk and self.holds(channel)}
+        return min((self.turns.seconds_until_room(who, self._now) for who in held), default=None)
+
     def end_turn(self, now: float, look: bool) -> None:
         """Between two turns of the loop; `look` for what is overdue."""
         self._writers_before, self._writers = self._writers, 0
+        self._serve(now)
         if look:
             for channel in self.channels:
                 reason = channel.overdue(now)
@@ -157,6 +181,15 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             for channel in self.channels:
                 if channel.will_close:
                     channel.handle_close()
+
+    def _serve(self, now: float) -> None:
+        ready: dict[str, list[Channel]] = {}
+        for channel in self._waiting:
+            if channel.socket is not None and not channel.will_close:
+                ready.setdefault(channel.who, []).append(channel)
+        self._waiting.clear()
+        if ready:
+            self.turns.serve(ready, now, Channel.send_bulk)
 
     def drain(self, seconds: float) -> None:
         """Takes no more connections and requests, and lets go of whoever waits for nothing."""

@@ -14,6 +14,7 @@ from peer_core.content import MAX_SIZE
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.directory.types import SearchPage, SearchQuestion, Via
 from peer_core.errors import BadInputError, BarrioError
+from peer_core.library.rules import fault_of
 from peer_core.library.types import Share
 from peer_core.server import problems, shapes
 from peer_core.server.offers_api import OffersBothWays, OffersHandlers
@@ -145,6 +146,13 @@ class _Handlers:
                 query={"name": "share"},
                 fields=left_out,
             ),
+            Route(
+                "POST",
+                "/v1/patterns",
+                "Says what is wrong with patterns, without using them",
+                self.check_patterns,
+                fields={"exclude": "patterns in gitignore syntax"},
+            ),
             Route("DELETE", "/v1/shares", "Unshares a folder", self.remove_share, query={"name": "share"}, status=204),
             Route(
                 "POST", "/v1/rescan", "Looks at the folders again", self.rescan, fields={"name": "share"}, status=202
@@ -224,6 +232,10 @@ class _Handlers:
             _share_argument(), problems.texts_field(value, "exclude"), problems.truth_field(value, "hidden")
         )
         return jsonify(shapes.share(share))
+
+    def check_patterns(self) -> Response:
+        patterns = problems.texts_field(problems.body({"exclude"}, {"exclude"}), "exclude") or []
+        return jsonify(patterns=[shapes.pattern(text, fault_of(text)) for text in patterns])
 
     def remove_share(self) -> tuple[str, int]:
         self._peer.remove_share(_share_argument())

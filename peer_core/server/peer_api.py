@@ -1,14 +1,17 @@
 """The peer API: what other members may ask of this peer. Handlers run in waitress workers, behind mutual TLS."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from peer_core.errors import BadInputError, BarrioError, NotFoundError, RevokedError
+from peer_core.errors import BadInputError, BarrioError, Fault, NotFoundError, RevokedError
 from peer_core.library.browsing import MAX_PAGE, Browsing
 from peer_core.library.serving import ChangedError, open_held, watcher
 from peer_core.library.types import HeldFile
+from peer_core.limits.line import Place, UploadLine
 from peer_core.offers.types import OfferState
 from peer_core.server import problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
@@ -44,8 +47,26 @@ class StrangerError(BarrioError):
     status = 403
 
 
-def peer_api(peer: ServingPeer) -> Flask:
-    """The application. The caller is who its certificate says (`barrio.peer_id`, set by the TLS layer)."""
+class InLineError(BarrioError):
+    """`headers` belong into the answer (RFC 9110, 15.6.4)."""
+
+    title = "Waiting in line"
+    fault = Fault.PEER
+    status = 503
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(
+            f"This peer serves others now; you are number {place.position} in line. "
+            f"Ask again in {place.retry_seconds} seconds."
+        )
+        self.headers = {"Retry-After": str(place.retry_seconds), "Barrio-Line": str(place.position)}
+
+
+def peer_api(peer: ServingPeer, line: UploadLine | None = None) -> Flask:
+    """The application. The caller is who its certificate says (`barrio.peer_id`, set by the TLS layer).
+
+    `line`: whose turn it is to get content; without it, everybody's.
+    """
     app = Flask("barrio-peer-api")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     # A path with an empty part names nothing, and is not another path.
@@ -61,18 +82,20 @@ def peer_api(peer: ServingPeer) -> Flask:
             raise RevokedError("This member was removed from the barrio.")
 
     @app.errorhandler(RangeNotSatisfiable)
-    def beyond(error: RangeNotSatisfiable) -> Response:
+    @app.errorhandler(InLineError)
+    def with_headers(error: RangeNotSatisfiable | InLineError) -> Response:
         answer = problems.problem(error)
         answer.headers.update(error.headers)
         return answer
 
-    mount(app, "Barrio peer API", _Handlers(peer).routes())
+    mount(app, "Barrio peer API", _Handlers(peer, line or UploadLine()).routes())
     return app
 
 
 class _Handlers:
-    def __init__(self, peer: ServingPeer) -> None:
+    def __init__(self, peer: ServingPeer, line: UploadLine) -> None:
         self._peer = peer
+        self._line = line
 
     def routes(self) -> list[Route]:
         content = "/v1/contents/<content_id>"
@@ -148,16 +171,27 @@ class _Handlers:
         span = parse_range(
             request.headers.get("Range"), held.size, if_range=request.headers.get("If-Range"), etag=content_id
         )
+        if request.method == "HEAD":
+            return piece_response(open_held(held), span, held.size, content_id, head=True)
+        caller = request.environ["barrio.peer_id"]
+        place = self._line.enter(caller)
+        if place is not None:
+            raise InLineError(place)
+        try:
+            return self._bytes_of(held, span, content_id, partial(self._line.leave, caller))
+        except BaseException:
+            self._line.leave(caller)
+            raise
+
+    def _bytes_of(
+        self, held: HeldFile, span: tuple[int, int] | None, content_id: str, ended: Callable[[], None]
+    ) -> BaseResponse:
+        """`ended` follows when the answer is sent or cut, unless this raises."""
         file = open_held(held)
+        watched = watcher(held, file)
         try:
             return piece_response(
-                file,
-                span,
-                held.size,
-                content_id,
-                head=request.method == "HEAD",
-                counted=self._peer.sent,
-                check=watcher(held, file),
+                file, span, held.size, content_id, counted=self._peer.sent, check=watched, ended=ended
             )
         except OSError as error:
             raise ChangedError("The file has changed since it was shared.") from error

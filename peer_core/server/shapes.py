@@ -6,7 +6,10 @@ from typing import Any
 
 from peer_core.directory.types import Album, Neighbour, PeerRecord, SearchRow, Via
 from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
+from peer_core.library.reasons import code_of
+from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
+from peer_core.limits.policy import Limits
 from peer_core.offers.types import Offer, Rule
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
@@ -121,8 +124,18 @@ def share(value: Share) -> dict[str, Any]:
             "rate": round(progress.rate),
             "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         },
-        "problems": [{"path": p.path, "reason": p.reason} for p in value.problems[:MAX_PROBLEMS]],
+        "problems": [
+            {"path": p.path, "reason": p.reason, "code": code_of(p.reason)} for p in value.problems[:MAX_PROBLEMS]
+        ],
     }
+
+
+def pattern(text: str, fault: PatternFault | None) -> dict[str, Any]:
+    shown = None
+    if fault is not None:
+        refused = fault.kind is not FaultKind.NOTHING
+        shown = {"code": fault.kind.value, "reason": fault.reason, "refused": refused}
+    return {"pattern": text, "fault": shown}
 
 
 def transfer(value: Transfer) -> dict[str, Any]:
@@ -195,6 +208,17 @@ def _trouble(value: Trouble | None) -> dict[str, Any] | None:
     if value is None:
         return None
     return problem_fields(value.code, value.title, value.message, value.fault, 0)
+
+
+def limits(value: Limits) -> dict[str, Any]:
+    """What is in force now."""
+    return {
+        "upload_rate": value.upload_rate,
+        "download_rate": value.download_rate,
+        "slow": value.slow,
+        "scheduled": value.scheduled,
+        "until": moment(value.until),
+    }
 
 
 def settings(values: Settings) -> dict[str, Any]:

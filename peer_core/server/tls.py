@@ -95,11 +95,12 @@ class TlsChannel(Channel):
 
     def transmit(self, view: memoryview) -> int:
         sent = 0
+        self.owed = 0
         try:
             while sent < len(view):
                 sent += self.socket.send(view[sent : sent + SEND_BYTES])
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
+            self.owed = min(SEND_BYTES, len(view) - sent)
         return sent
 
     def say_goodbye(self) -> None:

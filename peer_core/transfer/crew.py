@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from peer_core.content import Manifest
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, PeerUnreachableError, StorageError
 from peer_core.identity.store import Identity
+from peer_core.limits.intake import Intake
 from peer_core.transfer.bitmap import Bitmap
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.picker import Picker, Run
@@ -51,8 +52,10 @@ class Crew:
         part: PartFile,
         banned: frozenset[str],
         received: Callable[[int], None],
+        intake: Intake,
     ) -> None:
         self.manifest: Manifest = part.manifest
+        self.intake = intake
         self._identity = identity
         self._content_id = content_id
         self._part = part
@@ -181,6 +184,11 @@ class Crew:
     def received(self, count: int) -> None:
         self._count_received(count)
 
+    def stalled(self, key: str) -> None:
+        with self._condition:
+            self._picker.stalled(key)
+            self._condition.notify_all()
+
     def ended(self, key: str, error: BarrioError | None) -> None:
         with self._condition:
             self._picker.remove_source(key)
@@ -208,7 +216,7 @@ class Crew:
             self._seen[key] = source.received
             source.rate += (rate - source.rate) * weight
         self._rate = sum(s.rate for s in sources.values() if s.alive)
-        if any(s.state is SourceState.IDLE and s.alive for s in sources.values()):
+        if not self.intake.holding and any(s.state is SourceState.IDLE and s.alive for s in sources.values()):
             for key, source in sources.items():
                 if source.seconds_to_finish(now) > HELP_AFTER_SECONDS:
                     self._picker.stalled(key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from peer_core.content import Manifest
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
 from peer_core.identity.store import Identity
+from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
 from peer_core.transfer.crew import Crew
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
@@ -38,6 +39,7 @@ class Surroundings:
     adopt: Adopter
     promised: Callable[[Record], int]
     received: Callable[[int], None]
+    intake: Intake
 
 
 class Job:
@@ -163,7 +165,8 @@ class Job:
     def _fetch(self, part: PartFile, holders: list[Holder]) -> None:
         """Until all pieces are in the part file. Locates only when pieces are missing."""
         banned = frozenset(s.peer_id for s in self._before if s.state is SourceState.BANNED)
-        crew = Crew(self._around.identity, self.record.content_id, part, banned, self._around.received)
+        around = self._around
+        crew = Crew(around.identity, self.record.content_id, part, banned, around.received, around.intake)
         with self._lock:
             self._check_stop()
             self._crew = crew

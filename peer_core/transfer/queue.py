@@ -20,6 +20,7 @@ from peer_core.errors import (
     StorageError,
 )
 from peer_core.identity.store import Identity
+from peer_core.limits.intake import Intake
 from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
 from peer_core.transfer.finishing import make_usable
@@ -37,7 +38,8 @@ from peer_core.transfer.types import (
     Wanted,
 )
 
-MAX_RUNNING = 4
+# However many slots there are.
+MAX_RUNNING = 64
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 STOP_SECONDS = 3.0
 log = logging.getLogger("barrio.transfer")
@@ -55,11 +57,19 @@ class Transfers:
     """Public methods may be called from any thread. Until `start`, nothing runs."""
 
     def __init__(
-        self, store: TransferStore, default_folder: Callable[[], Path], received: Callable[[int], None]
+        self,
+        store: TransferStore,
+        default_folder: Callable[[], Path],
+        received: Callable[[int], None],
+        intake: Intake | None = None,
+        slots: Callable[[], int] = lambda: 4,
     ) -> None:
-        """`received` gets the number of content bytes whenever some came in, wasted ones included."""
+        """`received` gets the number of content bytes whenever some came in, wasted ones included; `intake`: how fast
+        they may; `slots`: how many transfers run at a time, 0 for no limit."""
         self._store = store
         self._received = received
+        self._intake = intake or Intake()
+        self._slots = slots
         self._default_folder = default_folder
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._schedule, name="transfers")
@@ -74,7 +84,7 @@ class Transfers:
 
     def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
         """Begins with the transfers that were active when the last run ended."""
-        self._around = Surroundings(identity, self._store, locate, adopt, self._promised, self._received)
+        self._around = Surroundings(identity, self._store, locate, adopt, self._promised, self._received, self._intake)
         self._thread.start()
 
     def stop_soon(self) -> None:
@@ -203,6 +213,11 @@ class Transfers:
             else:
                 self._remove(record, keep)
 
+    def slots_changed(self) -> None:
+        """More slots are taken at once. Of fewer, running transfers keep theirs until they rest."""
+        with self._condition:
+            self._condition.notify_all()
+
     def _take_up(self, record: Record) -> Transfer:
         """Queues a resting transfer; the caller holds the condition."""
         if record.id not in self._jobs:
@@ -256,7 +271,7 @@ class Transfers:
             while not self._stopping:
                 now = time.monotonic()
                 for record in sorted(self._records.values(), key=lambda r: r.created):
-                    if len(self._jobs) >= MAX_RUNNING:
+                    if len(self._jobs) >= min(self._slots() or MAX_RUNNING, MAX_RUNNING):
                         break
                     if (
                         record.state.active

@@ -27,6 +27,7 @@ class TransferState(Enum):
 class SourceState(Enum):
     CONNECTING = "connecting"
     ACTIVE = "active"
+    IN_LINE = "in-line"
     IDLE = "idle"
     LOST = "lost"
     BANNED = "banned"

@@ -46,7 +46,7 @@ async def test_answers_become_values(barrio: Barrio) -> None:
         answer = await client.search("plaza dawn", kind="audio", min_size=1000, max_size=10**9)
         assert [row.name for row in answer.rows] == [RECORDING] and answer.next_cursor is None
         assert answer.rows[0].have and answer.rows[0].modified is not None
-        (share,) = await client.shares()
+        (share,) = (await client.library()).shares
         assert share.state == "ready" and share.files == 4 and share.problems == ()
         assert {s.key for s in await client.settings()} >= {"name", "listen", "advertise", "download_dir"}
         assert await client.transfers() == ()
@@ -118,7 +118,7 @@ async def test_another_program_answers(stranger: str) -> None:
     client = ApiClient(stranger, "x")
     try:
         assert (await refused(client.status())).code == "bad-answer"
-        assert (await refused(client.shares())).code == "bad-answer"
+        assert (await refused(client.library())).code == "bad-answer"
         assert (await refused(client.transfers())).code == "http-500"
     finally:
         await client.close()

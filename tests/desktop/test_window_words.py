@@ -13,6 +13,8 @@ import pytest
 
 import desktop
 from desktop.words import FOLDER, LANGUAGES, Words, choose_language
+from peer_core.library.reasons import Reason, code_of
+from peer_core.library.rules import FaultKind
 
 ROOT = Path(desktop.__file__).parent
 SOURCES = sorted(path for path in ROOT.rglob("*.py"))
@@ -160,6 +162,15 @@ def test_errors_are_said_in_the_language_where_they_are_known() -> None:
     )
     assert words.problem("new-code", "A title", "a detail") == ("A title", "A detail")
     assert words.problem("unreachable", "x", "y")[1].startswith("Cierra")
+
+
+def test_every_reason_and_every_fault_of_the_peer_has_its_words() -> None:
+    for language in LANGUAGES:
+        said = {key for key in catalogue(language) if key.startswith(("reason.", "pattern."))}
+        assert said == {f"reason.{r.code}" for r in Reason} | {f"pattern.{kind.value}" for kind in FaultKind}
+    assert all(catalogue("en")[f"reason.{reason.code}"] == reason for reason in Reason)
+    assert [code_of(reason) for reason in Reason] == [reason.code for reason in Reason]
+    assert code_of("Structure needs cleaning") is None
 
 
 def test_language_choice() -> None:

@@ -104,8 +104,9 @@ class Member:
 
 
 class Barrio:
-    def __init__(self, world: World, rng: random.Random) -> None:
-        self.world, self.rng = world, rng
+    def __init__(self, world: World, rng: random.Random, asks: bool) -> None:
+        """`asks`: whether the peers are told to look again, or have to notice by themselves."""
+        self.world, self.rng, self.asks = world, rng, asks
         self.members = [Member(world, name) for name in ("a", "b")]
         for member in self.members:
             member.share_all()
@@ -233,8 +234,9 @@ class Barrio:
         return ""
 
     def agree(self) -> None:
-        for member in self.members:
-            member.call("POST", "/v1/rescan", {})
+        if self.asks:
+            for member in self.members:
+                member.call("POST", "/v1/rescan", {})
         deadline = time.monotonic() + QUIET_SECONDS
         problem = "never looked at"
         while problem:
@@ -247,6 +249,7 @@ class Barrio:
                 problem = str(error)
 
     def step(self, actions: dict[str, float]) -> None:
+        actions = {name: weight for name, weight in actions.items() if self.asks or name != "look"}
         name = self.rng.choices(list(actions), list(actions.values()))[0]
         self.told.append(name)
         getattr(self, name)()
@@ -273,10 +276,11 @@ COPIES = {"copy_central": 1.0, "copy_library": 1}
 
 
 @pytest.mark.timeout(SECONDS + 100)
-def test_disk_index_catalogue_and_search_agree_after_quiet(make_world: Callable[..., World]) -> None:
+@pytest.mark.parametrize("asks", [True, False], ids=["rescans", "watched"])
+def test_disk_index_catalogue_and_search_agree_after_quiet(make_world: Callable[..., World], asks: bool) -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    barrio = Barrio(make_world(heartbeat=0.5), rng)
+    barrio = Barrio(make_world(heartbeat=0.5), rng, asks)
     ends = time.monotonic() + SECONDS
     rounds = 0
     while time.monotonic() < ends:

@@ -119,18 +119,18 @@ class DiskAndJournal(RuleBasedStateMachine):
     def rename(self, number: int, to_share: str, to_name: str) -> None:
         source = self.file(number)
         if source and (target := self.path(to_share, to_name)):
+            self.to_hash += self.may_be_unknown(source)
             source.replace(target)
-            self.to_hash += source.suffix == ".part"
 
     @rule(first=FILE, second=FILE)
     def trade_places(self, first: int, second: int) -> None:
         one, other = self.file(first), self.file(second)
         if one and other and one != other:
+            self.to_hash += self.may_be_unknown(one) + self.may_be_unknown(other)
             spare = self.root / "spare"
             one.rename(spare)
             other.rename(one)
             spare.rename(other)
-            self.to_hash += one.suffix == ".part" or other.suffix == ".part"
 
     @rule(number=FILE, to_share=SHARE, to_name=NAMES)
     def link(self, number: int, to_share: str, to_name: str) -> None:
@@ -144,6 +144,7 @@ class DiskAndJournal(RuleBasedStateMachine):
     def rename_folder(self, share: str, folder: str, to_share: str, to_folder: str) -> None:
         source, target = self.root / share / folder, self.path(to_share, to_folder)
         if source.is_dir() and target and not target.exists() and source not in target.parents:
+            self.to_hash += sum(self.may_be_unknown(path) for path in source.rglob("*") if path.is_file())
             source.rename(target)
 
     @rule(share=SHARE, folder=FOLDERS)
@@ -252,6 +253,11 @@ class DiskAndJournal(RuleBasedStateMachine):
         hashed = self.library.work().files_hashed
         assert hashed - self.hashed <= self.to_hash or self.looked_meanwhile
         self.hashed, self.looked_meanwhile = hashed, False
+
+    def may_be_unknown(self, path: Path) -> bool:
+        """Whether rules keep the file out, so that it need not have been hashed where it is."""
+        share = path.relative_to(self.root).parts[0]
+        return path.suffix == ".part" or self.is_excluded(share, path)
 
     def is_excluded(self, share: str, path: Path) -> bool:
         """By the few patterns of EXCLUDE, and not with the library's own means."""

@@ -16,7 +16,7 @@ from peer_core.database import Database
 from peer_core.errors import BadInputError, NotFoundError
 from peer_core.library.index import KIND, Index
 from peer_core.library.library import Library
-from peer_core.library.rules import ShareRules
+from peer_core.library.rules import FaultKind, ShareRules, fault_of
 from peer_core.library.types import ShareState
 
 if TYPE_CHECKING:
@@ -37,13 +37,24 @@ def test_patterns_are_those_of_gitignore() -> None:
     assert ShareRules([], hidden=True).leave_out_path("film.part")
 
 
-@pytest.mark.parametrize("pattern", ["", "  ", "a\nb", "nul\0", "x" * 1001, "\udcff", "!"])
+@pytest.mark.parametrize("pattern", ["", "  ", "a\nb", "nul\0", "x" * 1001, "\udcff", "!", "a\\", "[z-a]", "a\r"])
 def test_what_is_no_pattern_is_refused(room: Room, pattern: str) -> None:
     with pytest.raises(BadInputError):
         room.library.add_share(room.folder, exclude=[pattern])
     assert room.library.shares() == []
     with pytest.raises(BadInputError, match="200"):
         ShareRules(["a"] * 201)
+
+
+def test_what_is_wrong_with_a_pattern_is_told() -> None:
+    wrong = {"!": "syntax", "a\\": "syntax", "[z-a]": "range", "[abc": "nothing", "/": "nothing", " ": "no-line"}
+    wrong |= {"x" * 1001: "too-long"}
+    assert {pattern: getattr(fault_of(pattern), "kind", None) for pattern in wrong} == {
+        pattern: FaultKind(kind) for pattern, kind in wrong.items()
+    }
+    for pattern in ("*.bak", "!keep", "# words", "a/**/b", "[a-z]*", "foo\\ "):
+        assert fault_of(pattern) is None
+    assert ShareRules(["[abc", "# words"]).leave_out_path("[abc") is False
 
 
 def test_changed_rules_withdraw_and_bring_back_without_hashing(room: Room) -> None:

@@ -126,6 +126,77 @@ def test_an_unreadable_folder_is_withdrawn_and_not_forgotten(room: Room, as_ordi
     assert room.hashed() == hashed
 
 
+def test_a_file_that_becomes_unreadable_is_withdrawn_with_a_reason(
+    room: Room, as_ordinary_user: Callable[[], None]
+) -> None:
+    room.share()
+    _close_and_open(room, as_ordinary_user, lambda: room.rescan().paths())
+
+
+def test_its_rights_are_watched(tmp_path: Path, as_ordinary_user: Callable[[], None], room: Room) -> None:
+    # The rights are this process's, so that the worker has to be in it.
+    watched = type(room)(tmp_path / "watched", watch=True)
+    try:
+        watched.start().share()
+        # The watcher is another process, which begins as whoever started it.
+        watched.until(lambda: "watcher" in watched.library.processes() and watched.library.work().looks >= 2)
+        _close_and_open(watched, as_ordinary_user, watched.paths)
+    finally:
+        watched.library.stop()
+
+
+def _close_and_open(room: Room, as_ordinary_user: Callable[[], None], seen: Callable[[], set[str]]) -> None:
+    for parent in room.folder.parents[:4]:
+        parent.chmod(0o755)
+    closed = room.write("in/closed.txt", b"c")
+    room.write("in/open.txt", b"o").chmod(0o600)
+    _own(room)
+    as_ordinary_user()
+    everything = {"in/closed.txt", "in/open.txt"}
+    room.until(lambda: seen() == everything)
+    closed.chmod(0)
+    room.until(lambda: seen() == {"in/open.txt"})
+    for _ in range(2):
+        room.rescan()
+        (problem,) = room.library.share("folder").problems
+        assert problem.path == "in/closed.txt" and "permission denied" in problem.reason
+        assert room.library.share("folder").unavailable == 1
+    closed.rename(room.folder / "in" / "moved.txt")
+    room.until(lambda: [p.path for p in room.rescan().library.share("folder").problems] == ["in/moved.txt"])
+    assert room.paths() == {"in/open.txt"}
+    (room.folder / "in" / "moved.txt").rename(closed)
+    room.until(lambda: [p.path for p in room.rescan().library.share("folder").problems] == ["in/closed.txt"])
+    closed.chmod(0o640)
+    room.until(lambda: seen() == everything)
+    room.until(lambda: room.library.share("folder").problems == ())
+    assert room.paths() == everything
+
+
+def test_one_that_is_readable_again_is_not_hashed_again(room: Room, as_ordinary_user: Callable[[], None]) -> None:
+    for parent in room.folder.parents[:4]:
+        parent.chmod(0o755)
+    closed = room.write("closed.txt", b"c")
+    _own(room)
+    as_ordinary_user()
+    room.share()
+    hashed = room.hashed()
+    closed.chmod(0)
+    assert room.rescan().paths() == set()
+    room.library.forget_tombstones(room.acknowledged)
+    closed.chmod(0o644)
+    assert room.rescan().paths() == {"closed.txt"}
+    assert room.hashed() == hashed
+    closed.chmod(0)
+    assert room.rescan().paths() == set()
+    closed.chmod(0o644)
+    closed.write_bytes(b"changed")
+    closed.chmod(0)
+    assert room.rescan().paths() == set()
+    closed.chmod(0o644)
+    assert room.rescan().paths() == {"closed.txt"}
+    assert room.hashed() == hashed + 1
+
+
 def _own(room: Room) -> None:
     """Gives all to the ordinary user when we are root."""
     if os.geteuid() == 0:

@@ -85,6 +85,8 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("PATCH", "/v1/shares?name=nothing", b'{"name": "other"}', 400),
         ("PATCH", "/v1/indexing", b'{"paused": "yes"}', 400),
         ("PATCH", "/v1/indexing", b"{}", 400),
+        ("POST", "/v1/patterns", b"{}", 400),
+        ("POST", "/v1/patterns", b'{"exclude": ["a", 1]}', 400),
         ("DELETE", "/v1/shares", b"", 400),
         ("DELETE", "/v1/shares?name=nothing", b"", 404),
         ("POST", "/v1/rescan", b'{"name": "nothing"}', 404),
@@ -189,6 +191,14 @@ def test_what_a_share_leaves_out_can_be_changed(api: httpx.Client, peer: Peer, t
     assert changed.json()["exclude"] == []
     share = shared(4)
     assert (share["unavailable"], share["problems"], share["progress"]) == (0, [], None)
+    asked = api.post("/v1/patterns", json={"exclude": ["*.bak", "[z-a]", "[a"]}).json()["patterns"]
+    assert [(p["pattern"], p["fault"] and (p["fault"]["code"], p["fault"]["refused"])) for p in asked] == [
+        ("*.bak", None),
+        ("[z-a]", ("range", True)),
+        ("[a", ("nothing", False)),
+    ]
+    refused = api.patch("/v1/shares", params={"name": "music"}, json={"exclude": ["[z-a]"]})
+    assert refused.status_code == 400 and "[z-a]" in refused.json()["detail"]
     assert api.patch("/v1/indexing", json={"paused": True}).json()["paused"] is True
     assert api.get("/v1/status").json()["indexing"]["paused"] is True
     assert api.patch("/v1/indexing", json={"paused": False}).json()["paused"] is False

@@ -9,6 +9,9 @@ from trust import Authority
 
 from peer_core.content import Manifest
 from peer_core.errors import NoSourceError
+from peer_core.limits.intake import Intake
+from peer_core.limits.policy import Limits
+from peer_core.server.channels import Patience
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Holder, Located, Transfer, TransferState
@@ -28,14 +31,18 @@ class Bench:
         self.received = 0
         self.located_name = "from the central.bin"
         self.adopted: list[tuple[Path, Manifest]] = []
+        self.limits = Limits(download_slots=4)
         self._lock = threading.Lock()
         self._close: list[Callable[[], None]] = []
         self.transfers: Transfers | None = None
 
-    def honest(self, data: bytes, listed: bool = True) -> HonestHolder:
+    def honest(
+        self, data: bytes, listed: bool = True, name: str = "honest", patience: Patience | None = None
+    ) -> HonestHolder:
         path = self.root / f"source{len(self._close)}"
         path.write_bytes(data)
-        made = HonestHolder(self.authority.identity(self.root / f"id{len(self._close)}", "honest"), path)
+        identity = self.authority.identity(self.root / f"id{len(self._close)}", name)
+        made = HonestHolder(identity, path, name, patience=patience)
         self._close.append(made.close)
         if listed:
             self.holders.append(made.holder)
@@ -50,7 +57,8 @@ class Bench:
 
     def start(self) -> Transfers:
         store = TransferStore(self.root / "transfers.sqlite", self.root / "transfers")
-        self.transfers = Transfers(store, lambda: self.root / "downloads", self._count)
+        intake, slots = Intake(lambda: self.limits), lambda: self.limits.download_slots
+        self.transfers = Transfers(store, lambda: self.root / "downloads", self._count, intake, slots)
         self.transfers.start(self.me, self._locate, lambda p, m: self.adopted.append((p, m)))
         return self.transfers
 

@@ -12,7 +12,10 @@ from typing import Any
 from peer_core.content import Manifest, piece_hash, piece_size_for
 from peer_core.identity.store import Identity
 from peer_core.library.types import HeldFile
+from peer_core.limits.line import UploadLine
+from peer_core.limits.policy import NO_LIMITS
 from peer_core.offers.types import OfferState
+from peer_core.server.channels import Patience
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.transfer.types import Holder
@@ -25,9 +28,16 @@ def manifest_of(data: bytes) -> Manifest:
 
 
 class HonestHolder:
-    """Serves one file by the real peer API on the real server. Counts what it sent."""
+    """Serves one file by the real peer API on the real server, within `limits`. Counts what it sent."""
 
-    def __init__(self, identity: Identity, path: Path, name: str = "honest") -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        path: Path,
+        name: str = "honest",
+        connections: int = 8,
+        patience: Patience | None = None,
+    ) -> None:
         self.identity = identity
         self.path = path
         self.manifest = manifest_of(path.read_bytes())
@@ -35,15 +45,19 @@ class HonestHolder:
         self.inode = path.stat().st_ino
         self.bytes_sent = 0
         self.holding = True
+        self.limits = NO_LIMITS
+        self.line = UploadLine(lambda: self.limits.upload_slots)
         self._server = HostedServer(
-            peer_api(self),
+            peer_api(self, self.line),
             ("127.0.0.1", 0),
             name="holder",
             threads=4,
             tls=identity.server_context,
             connection_limit=100,
-            per_peer_limit=8,
+            per_peer_limit=connections,
             max_body_bytes=1 << 16,
+            patience=patience,
+            limits=lambda: self.limits,
         )
         self._server.start()
         self.holder = Holder(identity.peer_id, name, (f"https://127.0.0.1:{self._server.address[1]}",))

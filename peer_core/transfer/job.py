@@ -13,6 +13,7 @@ from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
+from peer_core.transfer.choosing import LocatePace
 from peer_core.transfer.crew import Crew
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
@@ -21,8 +22,6 @@ from peer_core.transfer.record import Record, merged
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Adopter, Holder, Locator, SourceState, Transfer, TransferState
 from protos.agreed import encode_id
-
-LOCATE_AGAIN_SECONDS = 30.0
 
 
 class Stopped(Exception):
@@ -180,21 +179,22 @@ class Job:
                 self._crew = None
 
     def _attend(self, crew: Crew, holders: list[Holder]) -> None:
-        """Looks after the crew until it is done: locates again now and then, and whenever nobody is left."""
-        located_at = time.monotonic()
+        """Looks after the crew until it is done: locates again, sooner with fewer at work, at once with nobody."""
+        pace = LocatePace(time.monotonic())
         crew.hire(holders)
         while not crew.wait():
             crew.hire(holders)
             alone = crew.alive == 0
-            if alone or time.monotonic() - located_at > LOCATE_AGAIN_SECONDS:
-                located_at = time.monotonic()
+            if alone or pace.due(time.monotonic(), crew.alive):
+                hired = 0
                 try:
                     holders = self._locate()
                     hired = crew.hire(holders)
                 except BarrioError as error:
                     if alone:
                         raise crew.reason() from error
-                    continue
+                finally:
+                    pace.located(time.monotonic(), hired)
                 if alone and not hired:
                     raise crew.reason()
         self._check_stop()

@@ -15,6 +15,7 @@ class _Source:
     has: Bitmap | None
     working: set[int] = field(default_factory=set)
     stalled: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,22 @@ class Picker:
         if key in self._sources:
             self._sources[key].stalled = False
 
+    def suspect(self, key: str) -> None:
+        """It sent something wrong: one piece at a time, until it is cleared."""
+        if key in self._sources:
+            self._sources[key].suspect = True
+
+    def clear(self, key: str) -> None:
+        if key in self._sources:
+            self._sources[key].suspect = False
+
     def next(self, key: str) -> Run | None:
         """The next run for a source, or None when there is nothing for it now."""
         source = self._sources[key]
         first = self._first_for(source)
         if first is None:
             return None
-        limit = self._run_length()
+        limit = 1 if source.suspect else self._run_length()
         pieces = [first]
         while len(pieces) < limit and self._free(pieces[-1] + 1, source):
             pieces.append(pieces[-1] + 1)

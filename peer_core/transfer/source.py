@@ -24,6 +24,10 @@ STALL_SECONDS = 15.0
 CHUNK = 64 << 10
 MAX_FAILURES = 3
 RETRY_SECONDS = 0.5
+# Right pieces after a wrong one, until a source is trusted again; a second wrong one is its last.
+PAROLE_PIECES = 4
+# What is not needed any more is read all the same when so few bytes of it are left.
+CUT_BYTES = 256 << 10
 log = logging.getLogger("barrio.transfer")
 
 
@@ -37,6 +41,14 @@ class Work(Protocol):
 
     def accept(self, key: str, piece: int, data: memoryview) -> bool:
         """Keeps a verified piece; False when it was here already. Raises StorageError."""
+
+    def wanted(self, piece: int) -> bool:
+        """Whether nobody has brought it yet."""
+
+    def suspected(self, key: str) -> None:
+        """The source sent a wrong piece: it gets one piece at a time, until it is `cleared`."""
+
+    def cleared(self, key: str) -> None: ...
 
     def give_back(self, key: str, run: Run) -> None: ...
 
@@ -54,6 +66,14 @@ class Work(Protocol):
         """The source does no more; the error says why."""
 
 
+class _WrongPiece(Exception):
+    """The first one of this source; it is on parole now."""
+
+
+class _NotNeeded(Exception):
+    """Somebody else brought what is being fetched."""
+
+
 class Source:
     """`start`, then `stop` and `join`. The counters are written by its thread alone and read by any."""
 
@@ -64,15 +84,18 @@ class Source:
         self.pieces = 0
         self.bytes = 0
         self.received = 0
-        self.rate = 0.0
+        self.rate = self.pace = 0.0
         self.gone = False
+        self.slow = False
+        self.wrong = 0
+        self.parole = 0
         self.run_started_at = 0.0
         self.run_bytes_left = 0
         self.failures = 0
         self.reason: str | None = None
         self.in_line: InLineError | None = None
         self.ended_at = 0.0
-        self.piece_at = time.monotonic()
+        self.hired_at = self.piece_at = time.monotonic()
         self._identity = identity
         self._content = encode_id(content_id)
         self._work = work
@@ -111,7 +134,7 @@ class Source:
     def carry_over(self, old: "Source") -> None:
         """Goes on counting where an earlier source for the same holder ended."""
         self.pieces, self.bytes, self.received = old.pieces, old.bytes, old.received
-        self.failures = old.failures
+        self.failures, self.wrong, self.pace = old.failures, old.wrong, old.pace
 
     def seconds_to_finish(self, now: float) -> float:
         """How long the run under way will take at this pace; 0 without one, or when it just began."""
@@ -123,9 +146,8 @@ class Source:
         rate = self.rate if self.alive else 0.0
         in_line = self.in_line
         reason = self.reason if in_line is None else in_line.message
-        return SourceReport(
-            self.key, self.holder.name, self.state, self.pieces, self.bytes, rate, self.failures, reason
-        )
+        state = SourceState.PAROLE if self.parole and self.state is SourceState.ACTIVE else self.state
+        return SourceReport(self.key, self.holder.name, state, self.pieces, self.bytes, rate, self.failures, reason)
 
     def _run(self) -> None:
         error: BarrioError | None = None
@@ -179,6 +201,9 @@ class Source:
                     self._fetch(run, buffer)
                 except InLineError as error:
                     told = error
+                except (_WrongPiece, _NotNeeded):
+                    # The rest of that answer is not read.
+                    self._close()
                 finally:
                     self._work.give_back(self.key, run)
                 # It works again: the count tells how long to wait after the next failure.
@@ -241,7 +266,7 @@ class Source:
                     while left:
                         view = buffer[: manifest.span(piece)[1]]
                         part = view[filled : filled + left]
-                        self._receive(response, part)
+                        self._receive(response, part, piece)
                         left, filled = left - len(part), filled + len(part)
                         if filled == len(view):
                             self._keep(piece, view)
@@ -253,6 +278,8 @@ class Source:
         if self._window != self._work.intake.window():
             # Another limit wants another window, which a connection gets when it is made.
             self._close()
+            self._open()
+        if self._connection is None:
             self._open()
         connection = self._connection
         assert connection is not None
@@ -291,10 +318,12 @@ class Source:
         if response.length != length or (not whole and said != f"bytes {start}-{start + length - 1}/{size}"):
             raise PeerMisbehavedError(f"{who} answered with other bytes than were asked for.")
 
-    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> None:
-        """Fills `view`, no faster than the limits allow."""
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview, piece: int) -> None:
+        """Fills `view`, no faster than the limits allow, as long as the piece is wanted."""
         intake, got = self._work.intake, 0
         while got < len(view):
+            if len(view) - got > CUT_BYTES and not self._work.wanted(piece):
+                raise _NotNeeded
             allowed = intake.allow(self.key, min(CHUNK, len(view) - got), self._stopping.is_set)
             if not allowed:
                 raise PeerUnreachableError("The download stops.")
@@ -312,8 +341,18 @@ class Source:
         if piece_hash(view) != self._work.manifest.hash_of(piece):
             if self._stopping.is_set():
                 raise PeerUnreachableError("The download stops.")
-            raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
+            self.wrong += 1
+            self.reason = f"{self.holder.name} sent wrong bytes; nothing of them is kept."
+            if self.wrong > 1:
+                raise PeerMisbehavedError(self.reason)
+            self.parole = PAROLE_PIECES
+            self._work.suspected(self.key)
+            raise _WrongPiece
         self.piece_at = time.monotonic()
+        if self.parole:
+            self.parole -= 1
+            if not self.parole:
+                self._work.cleared(self.key)
         if self._work.accept(self.key, piece, view):
             self.pieces += 1
             self.bytes += len(view)

@@ -29,6 +29,7 @@ class SourceState(Enum):
     ACTIVE = "active"
     IN_LINE = "in-line"
     IDLE = "idle"
+    PAROLE = "parole"
     LOST = "lost"
     BANNED = "banned"
 

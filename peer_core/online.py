@@ -1,6 +1,7 @@
 """The half of a peer that needs a barrio: its server for other peers, its presence, its directory."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from peer_core import __version__
@@ -19,6 +20,8 @@ from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import MAX_QUESTION, peer_api
 from peer_core.server.relay_slots import RelaySlots
 from peer_core.settings import Settings
+from peer_core.transfer.exchange import Exchange
+from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.types import Holder, Located
 
 THREADS = 16
@@ -33,8 +36,17 @@ log = logging.getLogger("barrio")
 class Online:
     """From `start` to `stop` other peers can ask this one, and it can ask the barrio."""
 
-    def __init__(self, identity: Identity, settings: Settings, library: Library, sent: Meter, limits: Policy) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        settings: Settings,
+        library: Library,
+        exchange: Exchange,
+        sent: Meter,
+        limits: Policy,
+    ) -> None:
         self.identity = identity
+        self._exchange = exchange
         self._listens_elsewhere: InUseError | None = None
         self._library = library
         self._sent = sent
@@ -76,7 +88,13 @@ class Online:
         holders = tuple(
             Holder(p.peer_id, p.name, p.addresses) for p in location.holders if not self.is_revoked(p.peer_id)
         )
-        return Located(location.size, location.name, holders)
+        return Located(location.size, location.name, holders, public=bool(holders))
+
+    def find(self, peer_ids: Sequence[str]) -> list[Holder]:
+        """Members that download something, for a transfer."""
+        wanted = [peer_id for peer_id in peer_ids if not self.is_revoked(peer_id)]
+        found = self.directory.find_peers(wanted) if wanted else {}
+        return [Holder(p.peer_id, p.name, p.addresses, partial=True) for p in found.values()]
 
     # What the peer API asks for (the protocol `ServingPeer`).
 
@@ -92,6 +110,12 @@ class Online:
 
     def held(self, content_id: bytes) -> HeldFile | None:
         return self._library.find(content_id)
+
+    def part(self, content_id: bytes) -> PartFile | None:
+        return self._exchange.part(content_id)
+
+    def meet(self, content_id: bytes, caller: str) -> list[str]:
+        return [p for p in self._exchange.meet(content_id, caller) if not self.is_revoked(p)]
 
     @property
     def browsing(self) -> Browsing:

@@ -140,10 +140,11 @@ class Peer:
 
     def _go_online(self, identity: Identity) -> None:
         assert self._library is not None and self._transfers is not None
-        online = Online(identity, self._settings, self._library, self._sent, self._limits)
+        exchange = self._transfers.exchange
+        online = Online(identity, self._settings, self._library, exchange, self._sent, self._limits)
         online.start()
         self._online = online
-        self._transfers.start(identity, online.locate, self._adopt)
+        self._transfers.start(identity, online.locate, self._adopt, online.find)
 
     def stop(self) -> None:
         """Ends all threads within a few seconds: first what others see, then transfers, then the window's seam."""

@@ -121,8 +121,12 @@ class Directory:
 
     def find_peer(self, peer_id: str) -> PeerRecord | None:
         """Where a member is now; None when it is not here."""
-        page, _ = self._ask(peers_bytes([peer_id]), lambda data: read_members(data, MAX_PEERS))
-        return next((record for record in page.members if record.peer_id == peer_id), None)
+        return self.find_peers([peer_id]).get(peer_id)
+
+    def find_peers(self, peer_ids: Sequence[str]) -> dict[str, PeerRecord]:
+        """Those of the members that are here now, by id; at most 64 are asked for."""
+        page, _ = self._ask(peers_bytes(peer_ids[:MAX_PEERS]), lambda data: read_members(data, MAX_PEERS))
+        return {record.peer_id: record for record in page.members if record.peer_id in peer_ids}
 
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""

@@ -5,6 +5,7 @@ decided in `choosing`.
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,12 +19,16 @@ from peer_core.transfer import choosing
 from peer_core.transfer.bitmap import Bitmap
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.picker import Picker, Run
-from peer_core.transfer.source import Source, Work
+from peer_core.transfer.source import Source
 from peer_core.transfer.types import Holder, SourceReport, SourceState
+from peer_core.transfer.work import Work
 
 MAX_SOURCES = 8
 RUN_BYTES = 8 << 20
 TICK_SECONDS = 0.25
+# A source without work looks up after this long what its holder has by now.
+IDLE_SECONDS = 2.0
+MOST_LEADS = 256
 log = logging.getLogger("barrio.transfer")
 
 
@@ -50,9 +55,12 @@ class Crew:
         intake: Intake,
         clock: Callable[[], float] = time.monotonic,
         make_source: Callable[[Identity, Holder, bytes, Work], Source] = Source,
+        chance: random.Random | None = None,
     ) -> None:
         self.manifest: Manifest = part.manifest
         self.intake = intake
+        # Set before anybody is hired.
+        self.public = False
         self._identity = identity
         self._content_id = content_id
         self._part = part
@@ -60,10 +68,11 @@ class Crew:
         self._count_received = received
         self._clock = clock
         self._make_source = make_source
-        self._condition = threading.Condition()
+        self._condition = threading.Condition(threading.RLock())
         # Guarded by _condition.
         have = Bitmap(self.manifest.count, part.present.to_bytes())
-        self._picker = Picker(self.manifest.count, have, max(1, RUN_BYTES // self.manifest.piece_size))
+        longest = max(1, RUN_BYTES // self.manifest.piece_size)
+        self._picker = Picker(self.manifest.count, have, longest, chance)
         self._pieces_done = len(have)
         self._bytes_done = sum(self.manifest.span(piece)[1] for piece in have)
         self._sources: dict[str, Source] = {}
@@ -71,6 +80,7 @@ class Crew:
         self._over = False
         self._rate = 0.0
         self._rotated_at = float("-inf")
+        self._leads: set[str] = set()
         self._seen: dict[str, int] = {}
         self._last_tick = clock()
 
@@ -81,8 +91,8 @@ class Crew:
             alive = sum(s.alive for s in self._sources.values())
             if alive >= MAX_SOURCES and any(h.peer_id not in self._sources for h in holders):
                 self._rotate(now)
-            # Those that were never asked come first.
-            for holder in sorted(holders, key=lambda h: h.peer_id in self._sources):
+            # Those that were never asked come first, and whole files before parts.
+            for holder in sorted(holders, key=lambda h: (h.peer_id in self._sources, h.partial)):
                 old = self._sources.get(holder.peer_id)
                 if alive >= MAX_SOURCES or self._over:
                     break
@@ -93,7 +103,7 @@ class Crew:
                 if old is not None:
                     source.carry_over(old)
                 self._sources[holder.peer_id] = source
-                self._picker.add_source(holder.peer_id)
+                self._picker.add_source(holder.peer_id, Bitmap(self.manifest.count) if holder.partial else None)
                 fresh.append(source)
                 alive += 1
             for source in fresh:
@@ -107,13 +117,36 @@ class Crew:
                 self._condition.wait(TICK_SECONDS)
             if self._failure is not None:
                 raise self._failure
-            self._tick()
+            self.tick()
             return self._ended()
+
+    def tick(self) -> None:
+        """Measures, and lets idle sources take over what a slow one will not finish soon."""
+        with self._condition:
+            now = self._clock()
+            seconds = now - self._last_tick
+            if seconds < TICK_SECONDS:
+                return
+            self._last_tick = now
+            sources = self._sources
+            for key, source in sources.items():
+                choosing.measure(source, source.received - self._seen.get(key, 0), seconds)
+                self._seen[key] = source.received
+            self._rate = sum(s.rate for s in sources.values() if s.alive)
+            if not self.intake.holding:
+                for source in choosing.to_help(sources.values(), now):
+                    self._picker.stalled(source.key)
 
     @property
     def alive(self) -> int:
         with self._condition:
             return sum(s.alive for s in self._sources.values())
+
+    def leads(self) -> set[str]:
+        """Members that the holders named since this was asked last, and that do not work here."""
+        with self._condition:
+            leads, self._leads = self._leads, set()
+            return leads - self._sources.keys() - self._banned
 
     def stop_soon(self) -> None:
         """Wakes everything up and hires nobody any more; returns at once."""
@@ -152,15 +185,32 @@ class Crew:
     # What the sources call, from their threads (the protocol `Work`).
 
     def take(self, key: str) -> Run | None:
+        until = self._clock() + IDLE_SECONDS
         with self._condition:
             while not self._ended() and self._failure is None:
-                run = self._picker.next(key)
+                run = self.take_now(key)
                 if run is not None:
                     return run
+                if self._clock() >= until:
+                    return Run(0, 0)
                 self._condition.wait(TICK_SECONDS)
                 # Whoever has nothing to do looks after the others, too: the job may be asking for holders.
-                self._tick()
+                self.tick()
             return None
+
+    def take_now(self, key: str) -> Run | None:
+        """The next run of a source, or None when there is nothing for it now."""
+        with self._condition:
+            return None if self._ended() else self._picker.next(key)
+
+    def has(self, key: str, pieces: Bitmap) -> None:
+        with self._condition:
+            self._picker.has_now(key, pieces)
+
+    def told(self, peer_ids: list[str]) -> None:
+        with self._condition:
+            if len(self._leads) < MOST_LEADS:
+                self._leads.update(peer_ids)
 
     def wanted(self, piece: int) -> bool:
         return self._picker.wanted(piece)
@@ -218,19 +268,3 @@ class Crew:
 
     def _ended(self) -> bool:
         return self._over or self._picker.complete
-
-    def _tick(self) -> None:
-        """Measures, and lets idle sources take over what a slow one will not finish soon. Holds the condition."""
-        now = self._clock()
-        seconds = now - self._last_tick
-        if seconds < TICK_SECONDS:
-            return
-        self._last_tick = now
-        sources = self._sources
-        for key, source in sources.items():
-            choosing.measure(source, source.received - self._seen.get(key, 0), seconds)
-            self._seen[key] = source.received
-        self._rate = sum(s.rate for s in sources.values() if s.alive)
-        if not self.intake.holding:
-            for source in choosing.to_help(sources.values(), now):
-                self._picker.stalled(source.key)

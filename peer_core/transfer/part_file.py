@@ -10,6 +10,7 @@ import os
 import struct
 import threading
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
@@ -44,6 +45,8 @@ class PartFile:
             self._recall(fresh)
             if os.fstat(self._data).st_size != manifest.size:
                 os.ftruncate(self._data, manifest.size)
+            status = os.fstat(self._data)
+            self._file_id = (status.st_dev, status.st_ino)
             self._open_files = opened.pop_all()
 
     def write(self, piece: int, data: memoryview) -> None:
@@ -74,6 +77,18 @@ class PartFile:
     def read(self, start: int, length: int) -> bytes:
         with _Disk(self.path):
             return _pread(self._data, length, start)
+
+    def open_again(self) -> FileIO:
+        """The data, to be read by somebody else; it stays open as long as they like. Any thread. Raises OSError."""
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):
+            flags |= getattr(os, name, 0)
+        file = FileIO(os.open(self.path, flags))
+        status = os.fstat(file.fileno())
+        if (status.st_dev, status.st_ino) != self._file_id:
+            file.close()
+            raise FileNotFoundError(errno.ENOENT, "another file lies there by now", str(self.path))
+        return file
 
     def close(self) -> None:
         self._open_files.close()

@@ -23,12 +23,14 @@ from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
+from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import (
     Adopter,
+    Finder,
     Locator,
     SourceReport,
     SourceState,
@@ -71,6 +73,7 @@ class Transfers:
         self._intake = intake or Intake()
         self._slots = slots
         self._default_folder = default_folder
+        self.exchange = Exchange()
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._schedule, name="transfers")
         # Guarded by _condition.
@@ -82,9 +85,11 @@ class Transfers:
         self._around: Surroundings | None = None
         self._stopping = False
 
-    def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
+    def start(self, identity: Identity, locate: Locator, adopt: Adopter, find: Finder = lambda ids: []) -> None:
         """Begins with the transfers that were active when the last run ended."""
-        self._around = Surroundings(identity, self._store, locate, adopt, self._promised, self._received, self._intake)
+        self._around = Surroundings(
+            identity, self._store, locate, adopt, self._promised, self._received, self._intake, self.exchange, find
+        )
         self._thread.start()
 
     def stop_soon(self) -> None:

@@ -7,16 +7,16 @@ import http.client
 import logging
 import threading
 import time
-from typing import Protocol
 
-from peer_core.content import Manifest, piece_hash
+from peer_core.content import piece_hash
 from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
 from peer_core.identity.store import Identity
-from peer_core.limits.intake import Intake
-from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_status
+from peer_core.transfer import asking
+from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_range
 from peer_core.transfer.picker import Run
 from peer_core.transfer.types import Holder, SourceReport, SourceState
+from peer_core.transfer.work import Work
 from protos.agreed import encode_id
 
 CONNECT_SECONDS = 5.0
@@ -28,42 +28,11 @@ RETRY_SECONDS = 0.5
 PAROLE_PIECES = 4
 # What is not needed any more is read all the same when so few bytes of it are left.
 CUT_BYTES = 256 << 10
+# A partial holder is asked this often what it has, and each holder of a file of some size who else downloads it.
+PIECES_SECONDS = 2.0
+MEET_SECONDS = 10.0
+MEET_PIECES = 8
 log = logging.getLogger("barrio.transfer")
-
-
-class Work(Protocol):
-    """What a source needs of its download. Calls come from the source's thread."""
-
-    manifest: Manifest
-
-    def take(self, key: str) -> Run | None:
-        """The next run; waits while there is none; None: the work is over."""
-
-    def accept(self, key: str, piece: int, data: memoryview) -> bool:
-        """Keeps a verified piece; False when it was here already. Raises StorageError."""
-
-    def wanted(self, piece: int) -> bool:
-        """Whether nobody has brought it yet."""
-
-    def suspected(self, key: str) -> None:
-        """The source sent a wrong piece: it gets one piece at a time, until it is `cleared`."""
-
-    def cleared(self, key: str) -> None: ...
-
-    def give_back(self, key: str, run: Run) -> None: ...
-
-    def received(self, count: int) -> None:
-        """Counts bytes as they come in."""
-
-    @property
-    def intake(self) -> Intake:
-        """How fast they may."""
-
-    def stalled(self, key: str) -> None:
-        """The source will not move for a while: others may take over what it works on."""
-
-    def ended(self, key: str, error: BarrioError | None) -> None:
-        """The source does no more; the error says why."""
 
 
 class _WrongPiece(Exception):
@@ -89,6 +58,7 @@ class Source:
         self.slow = False
         self.wrong = 0
         self.parole = 0
+        self._look_at = self._meet_at = 0.0
         self.run_started_at = 0.0
         self.run_bytes_left = 0
         self.failures = 0
@@ -188,9 +158,12 @@ class Source:
             self._open()
             while not self._stopping.is_set():
                 self.state = SourceState.IDLE
+                self._look_around()
                 run = self._work.take(self.key)
                 if run is None:
                     return None
+                if not run.count:
+                    continue
                 self.run_bytes_left = sum(
                     self._work.manifest.span(p)[1] for p in range(run.first, run.first + run.count)
                 )
@@ -215,6 +188,26 @@ class Source:
         finally:
             self._close()
         return None
+
+    def _look_around(self) -> None:
+        """Which pieces a partial holder has by now, and who else downloads."""
+        now, manifest = time.monotonic(), self._work.manifest
+        meets = self._work.public and manifest.count >= MEET_PIECES
+        if self.holder.partial and now >= self._look_at:
+            self._look_at = now + PIECES_SECONDS
+            self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, manifest.count))
+        if meets and now >= self._meet_at:
+            self._meet_at = now + MEET_SECONDS
+            self._work.told(asking.meet(self._connected(), self._content))
+
+    def _connected(self) -> PeerConnection:
+        """The connection, with the time that an answer may take."""
+        if self._connection is None:
+            self._open()
+        connection = self._connection
+        assert connection is not None
+        connection.deadline = time.monotonic() + STALL_SECONDS
+        return connection
 
     def _wait_in_line(self, told: InLineError) -> None:
         """Shown as such, and no failure of anybody."""
@@ -279,16 +272,12 @@ class Source:
             # Another limit wants another window, which a connection gets when it is made.
             self._close()
             self._open()
-        if self._connection is None:
-            self._open()
-        connection = self._connection
-        assert connection is not None
+        connection = self._connected()
         headers = {"Range": f"bytes={start}-{start + length - 1}", "User-Agent": USER_AGENT}
-        connection.deadline = time.monotonic() + STALL_SECONDS
         connection.request("GET", f"/v1/contents/{self._content}", headers=headers)
         response = connection.getresponse()
         try:
-            self._check(response, start, length)
+            check_range(response, self.holder.name, self._content, start, length, self._work.manifest.size)
         except InLineError:
             # So that the connection can be used again.
             with response:
@@ -302,21 +291,6 @@ class Source:
         self.in_line = None
         self.state = SourceState.ACTIVE
         return response
-
-    def _check(self, response: http.client.HTTPResponse, start: int, length: int) -> None:
-        """Raises unless the answer is just the bytes that were asked for."""
-        who = self.holder.name
-        check_status(response, who)
-        size = self._work.manifest.size
-        whole = response.status == 200 and length == size
-        if not whole and response.status != 206:
-            raise PeerMisbehavedError(f"{who} answered with status {response.status} to a request for a range.")
-        etag = response.getheader("ETag", "")
-        if etag != f'"{self._content}"':
-            raise PeerMisbehavedError(f"{who} answered with another file.")
-        said = response.getheader("Content-Range", "")
-        if response.length != length or (not whole and said != f"bytes {start}-{start + length - 1}/{size}"):
-            raise PeerMisbehavedError(f"{who} answered with other bytes than were asked for.")
 
     def _receive(self, response: http.client.HTTPResponse, view: memoryview, piece: int) -> None:
         """Fills `view`, no faster than the limits allow, as long as the piece is wanted."""

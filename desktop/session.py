@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from desktop.api import ApiError, Library, Share, Status, Transfer
+from desktop.api_offers import Offers
 from desktop.bridge import Tasks
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Session(QObject):
     status_changed = Signal(object)  # Status
     transfers_changed = Signal(object)  # tuple[Transfer, ...]
     library_changed = Signal(object)  # Library
+    offers_changed = Signal(object)  # Offers
     reachable_changed = Signal(object)  # None, or the ApiError of asking
     failed = Signal(object)  # the ApiError of something that the person asked for
 
@@ -32,6 +34,7 @@ class Session(QObject):
         self.status: Status | None = None
         self.transfers: tuple[Transfer, ...] = ()
         self.library = Library((), 0, 0)
+        self.offers = Offers()
         self.trouble: ApiError | None = None
         self._visible = True
         self._nudge = asyncio.Event()
@@ -74,9 +77,22 @@ class Session(QObject):
         if transfers != self.transfers:
             self.transfers = transfers
             self.transfers_changed.emit(transfers)
+        await self._refresh_offers(status)
         if library != self.library:
             self.library = library
             self.library_changed.emit(library)
+
+    async def _refresh_offers(self, status: Status) -> None:
+        """Asks for the offers only when the status says that something is new."""
+        if status.offers_revision == self.offers.revision:
+            return
+        try:
+            offers = await self.client.offers()
+        except ApiError:
+            # The next round asks again.
+            return
+        self.offers = offers
+        self.offers_changed.emit(offers)
 
     async def _do(
         self,

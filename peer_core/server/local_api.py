@@ -17,6 +17,7 @@ from peer_core.errors import BadInputError, BarrioError
 from peer_core.library.rules import fault_of
 from peer_core.library.types import Share
 from peer_core.server import problems, shapes
+from peer_core.server.offers_api import OffersBothWays, OffersHandlers
 from peer_core.server.openapi import Route, mount
 from peer_core.server.people_api import OtherPeople, PeopleHandlers
 from peer_core.settings import SETTINGS, Settings
@@ -48,6 +49,8 @@ class LocalPeer(Protocol):
     def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer: ...
     @property
     def people(self) -> OtherPeople: ...
+    @property
+    def offers(self) -> OffersBothWays: ...
     def pause(self, transfer_id: str) -> Transfer: ...
     def resume(self, transfer_id: str) -> Transfer: ...
     def cancel(self, transfer_id: str, keep: bool) -> None: ...
@@ -84,7 +87,11 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
         if not hmac.compare_digest(given, expected):
             raise UnauthorizedError("Send the token from local-api.json as “Authorization: Bearer TOKEN”.")
 
-    mount(app, "Barrio local API", [*_Handlers(peer).routes(), *PeopleHandlers(peer).routes()])
+    mount(
+        app,
+        "Barrio local API",
+        [*_Handlers(peer).routes(), *PeopleHandlers(peer).routes(), *OffersHandlers(peer).routes()],
+    )
     return app
 
 

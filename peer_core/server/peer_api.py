@@ -13,6 +13,7 @@ from peer_core.library.browsing import MAX_PAGE, Browsing
 from peer_core.library.serving import ChangedError
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import Place, UploadLine
+from peer_core.offers.types import OfferState
 from peer_core.server import problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
@@ -35,7 +36,9 @@ class ServingPeer(Protocol):
     def introduction(self) -> dict[str, Any]: ...
     def is_revoked(self, peer_id: str) -> bool: ...
     def relay(self, caller: str, sealed: bytes) -> bytes: ...
-    def held(self, content_id: bytes) -> HeldFile | None: ...
+    def held(self, caller: str, content_id: bytes) -> HeldFile | None: ...
+    def offered(self, caller: str, data: bytes) -> OfferState: ...
+    def offer_told(self, caller: str, number: str, data: bytes) -> OfferState: ...
     def part(self, content_id: bytes) -> PartFile | None:
         """What is here of a download that runs, when others may have it."""
 
@@ -119,6 +122,29 @@ class _Handlers:
             Route(
                 "GET", "/v1/shares/<path:path>", "One folder of a share, or all below it", self.tree, query=TREE_QUERY
             ),
+            Route(
+                "POST",
+                "/v1/offers",
+                "Offers files to this peer's user",
+                self.offered,
+                fields={
+                    "id": "32 hexadecimal digits, chosen by the sender",
+                    "message": "a text, may be empty",
+                    "expires_in": "seconds",
+                    "files": "list of {folder, name, size, content_id}",
+                },
+            ),
+            Route(
+                "PATCH",
+                "/v1/offers/<number>",
+                "What became of an offer between the two",
+                self.offer_told,
+                fields={
+                    "state": "by its sender: withdrawn; by its recipient: accepted, declined, done, failed",
+                    "files_done": "files that are here",
+                    "bytes_done": "bytes that are here",
+                },
+            ),
             Route("POST", "/v1/probe", "Answers, and nothing more", self.probe, status=204),
         ]
 
@@ -133,6 +159,13 @@ class _Handlers:
         if not sealed or len(sealed) > MAX_QUESTION:
             raise BadInputError(f"A question has 1 to {MAX_QUESTION} bytes.")
         return Response(self._peer.relay(request.environ["barrio.peer_id"], sealed), content_type=OCTETS)
+
+    def offered(self) -> Response:
+        return jsonify(state=self._peer.offered(request.environ["barrio.peer_id"], request.get_data()).value)
+
+    def offer_told(self, number: str) -> Response:
+        caller = request.environ["barrio.peer_id"]
+        return jsonify(state=self._peer.offer_told(caller, number, request.get_data()).value)
 
     def shares(self) -> Response:
         return jsonify(shares=[shapes.shared_root(root) for root in self._peer.browsing.shares()])
@@ -192,12 +225,12 @@ class _Handlers:
             wanted = decode_id(content_id)
         except ValueError as error:
             raise BadInputError(f"That is no content id: {error}.") from error
-        held = self._peer.held(wanted)
+        held = self._peer.held(request.environ["barrio.peer_id"], wanted)
         if held is not None:
             return ServedFile(held)
         part = self._peer.part(wanted)
         if part is None:
-            raise NotFoundError("This peer does not share that file.")
+            raise NotFoundError("This peer does not share that file, nor offer it to you.")
         return ServedPart(part)
 
 

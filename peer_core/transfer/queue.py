@@ -160,7 +160,8 @@ class Transfers:
                 key = (file.content_id, place, name)
                 record = new.get(key) or known.get(key)
                 if record is None or _is_lost(record):
-                    record = Record(secrets.token_hex(6), file.content_id, name, place, now + number * 1e-6)
+                    created = now + number * 1e-6
+                    record = Record(secrets.token_hex(6), file.content_id, name, place, created, size=file.size)
                     new[key] = record
                 elif not record.state.active and record.state is not TransferState.DONE:
                     self._take_up(record)

@@ -12,7 +12,10 @@ from protos.agreed import encode_id
 
 @dataclass
 class Record:
-    """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970."""
+    """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970.
+
+    `size`: what was promised, then what the manifest says; None before.
+    """
 
     id: str
     content_id: bytes

@@ -47,11 +47,15 @@ class Holder:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file of a folder to download: `parts` are the folders above it as another peer names them."""
+    """One file of a folder to download: `parts` are the folders above it as another peer names them.
+
+    `size`: what was promised, in bytes; a content of another size is not fetched. None: nothing was.
+    """
 
     content_id: bytes
     parts: tuple[str, ...]
     name: str
+    size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, scan, storm
+from benchmarks import catalogue, hashing, heartbeats, indexing, scan, small, storm
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -76,6 +76,11 @@ def bench_index(arguments: argparse.Namespace, report: Report) -> None:
     _add(report, "storm", storm.run(argparse.Namespace(files=min(files, 200_000), storm=new)))
 
 
+def bench_small(arguments: argparse.Namespace, report: Report) -> None:
+    """10,000 small files from peer to peer, beside rsync's daemon."""
+    _add(report, "small", small.run(argparse.Namespace(files=10_000)))
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -89,6 +94,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "scan": bench_scan,
     "hash": bench_hash,
     "index": bench_index,
+    "small": bench_small,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from peer_core import __version__
 from peer_core.addresses import format_host_port, own_addresses, parse_listen
 from peer_core.directory.directory import Directory
+from peer_core.directory.types import Location
 from peer_core.errors import BarrioError, InUseError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -89,7 +90,13 @@ class Online:
 
     def locate(self, content_id: bytes) -> Located:
         """Live holders, for a transfer."""
-        location = self.directory.locate([content_id])[0]
+        return self.locate_all([content_id])[0]
+
+    def locate_all(self, content_ids: Sequence[bytes]) -> list[Located]:
+        """Live holders of each."""
+        return [self._located(location) for location in self.directory.locate(content_ids)]
+
+    def _located(self, location: Location) -> Located:
         holders = tuple(
             Holder(p.peer_id, p.name, p.addresses) for p in location.holders if not self.is_revoked(p.peer_id)
         )

@@ -154,7 +154,7 @@ class Peer:
         online = Online(identity, self._settings, self._library, self.offers, exchange, self._sent, self._limits)
         online.start()
         self._online = online
-        self._transfers.start(identity, self._locate, self._adopt, online.find)
+        self._transfers.start(identity, self._locate, self._adopt, online.find, self._locate_all)
         self.offers.go_online(identity.peer_id, self._people)
 
     def stop(self) -> None:
@@ -386,6 +386,9 @@ class Peer:
 
     def _locate(self, content_id: bytes) -> Located:
         return self.people.locate(content_id, self.offers.senders(content_id))
+
+    def _locate_all(self, content_ids: Sequence[bytes]) -> list[Located]:
+        return self.people.locate_all(content_ids, self.offers.senders)
 
     def _adopt(self, path: Path, manifest: Manifest) -> None:
         """The next look at the folders finds the file, should the index not take it now."""

@@ -14,7 +14,7 @@ from peer_core.library.serving import ChangedError
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import Place, UploadLine
 from peer_core.offers.types import OfferState
-from peer_core.server import problems, shapes
+from peer_core.server import bundles, problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
 from peer_core.server.served import Served, ServedFile, ServedPart
@@ -117,6 +117,13 @@ class _Handlers:
             Route("GET", content, "The bytes; Range, strong ETag", self.content),
             Route("GET", f"{content}/manifest", "The manifest's bytes", self.manifest),
             Route("GET", f"{content}/pieces", "Which pieces are here, as bits", self.pieces),
+            Route(
+                "POST",
+                "/v1/bundle",
+                "Many small contents in one answer",
+                self.bundle,
+                fields={"contents": "list of content ids, at most 256"},
+            ),
             Route("POST", f"{content}/sources", "Says that the caller downloads it; who else does", self.sources),
             Route("GET", "/v1/shares", "What is shared here", self.shares),
             Route(
@@ -210,6 +217,23 @@ class _Handlers:
         except OSError as error:
             raise ChangedError("The file has changed since it was shared.") from error
 
+    def bundle(self) -> BaseResponse:
+        wanted = bundles.wanted_contents()
+        caller = request.environ["barrio.peer_id"]
+        place = self._line.enter(caller)
+        if place is not None:
+            raise InLineError(place)
+        leave = partial(self._line.leave, caller)
+        try:
+            file, length = bundles.bundle(map(self._find, wanted))
+            answer = piece_response(file, None, length, "bundle", counted=self._peer.sent, ended=leave)
+        except BaseException:
+            leave()
+            raise
+        answer.headers.remove("ETag")
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
     def manifest(self, content_id: str) -> Response:
         return Response(self._served(content_id).manifest.to_bytes(), content_type=OCTETS)
 
@@ -225,13 +249,17 @@ class _Handlers:
             wanted = decode_id(content_id)
         except ValueError as error:
             raise BadInputError(f"That is no content id: {error}.") from error
-        held = self._peer.held(request.environ["barrio.peer_id"], wanted)
+        served = self._find(wanted)
+        if served is None:
+            raise NotFoundError("This peer does not share that file, nor offer it to you.")
+        return served
+
+    def _find(self, content_id: bytes) -> Served | None:
+        held = self._peer.held(request.environ["barrio.peer_id"], content_id)
         if held is not None:
             return ServedFile(held)
-        part = self._peer.part(wanted)
-        if part is None:
-            raise NotFoundError("This peer does not share that file, nor offer it to you.")
-        return ServedPart(part)
+        part = self._peer.part(content_id)
+        return None if part is None else ServedPart(part)
 
 
 def _opened(served: Served) -> FileIO:

@@ -22,7 +22,7 @@ from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.record import Record, merged
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Finder, Holder, Locator, SourceState, Transfer, TransferState
+from peer_core.transfer.types import Adopter, Finder, Holder, Locator, ManyLocator, SourceState, Transfer, TransferState
 from protos.agreed import encode_id
 
 ASK_AGAIN_SECONDS = 2.0
@@ -46,6 +46,7 @@ class Surroundings:
     intake: Intake
     exchange: Exchange
     find: Finder
+    locate_all: ManyLocator
 
 
 class Job:

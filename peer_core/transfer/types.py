@@ -74,6 +74,12 @@ class Locator(Protocol):
         ...
 
 
+class ManyLocator(Protocol):
+    def __call__(self, content_ids: Sequence[bytes]) -> list[Located]:
+        """Where each is, in the order given. Raises BarrioError when nobody can be asked."""
+        ...
+
+
 class Finder(Protocol):
     def __call__(self, peer_ids: Sequence[str]) -> list[Holder]:
         """Where those are that are here now, as partial holders. Raises BarrioError when nobody can be asked."""

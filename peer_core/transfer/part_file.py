@@ -107,17 +107,23 @@ class PartFile:
             os.ftruncate(self._bits, 0)
             _pwrite(self._bits, HEADER.pack(MAGIC, count) + bytes(2 * size), 0)
             return
-        vouched = Bitmap(count, head[HEADER.size : HEADER.size + size])
+        vouched, safe = Bitmap(count, head[HEADER.size : HEADER.size + size]), Bitmap(count)
         written = Bitmap(count, head[HEADER.size + size :])
         length = os.fstat(self._data).st_size
         for piece in range(count):
             start, piece_length = self.manifest.span(piece)
             if start + piece_length > length:
                 continue
-            if piece in vouched or (piece in written and self._proves_right(piece, start, piece_length)):
-                self.present.add(piece)
-                self._written.add(piece)
-        _pwrite(self._bits, self.present.to_bytes() * 2, HEADER.size)
+            if piece in vouched:
+                safe.add(piece)
+            elif piece in written and self._proves_right(piece, start, piece_length):
+                # It may have been read from memory: the disk has it only after the next sync.
+                self._unsynced += piece_length
+            else:
+                continue
+            self.present.add(piece)
+            self._written.add(piece)
+        _pwrite(self._bits, safe.to_bytes() + self._written.to_bytes(), HEADER.size)
 
     def _proves_right(self, piece: int, start: int, length: int) -> bool:
         return piece_hash(_pread(self._data, length, start)) == self.manifest.hash_of(piece)

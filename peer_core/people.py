@@ -75,7 +75,7 @@ class People:
             raise NotFoundError("There is no file in that folder now.")
         top = () if page.is_file else (path.rpartition("/")[2],)
         wanted = [
-            Wanted(file.content_id, (*top, *(file.folder.split("/") if file.folder else ())), file.name)
+            Wanted(file.content_id, (*top, *(file.folder.split("/") if file.folder else ())), file.name, file.size)
             for file in page.files
         ]
         return self._transfers.add_folder(wanted, folder)
@@ -98,15 +98,18 @@ class People:
 
         Raises BarrioError when nobody can be asked and no sender is known.
         """
-        offering = self._senders(senders)
+        return self.locate_all([content_id], lambda _: senders)[0]
+
+    def locate_all(self, content_ids: Sequence[bytes], senders: Callable[[bytes], Sequence[str]]) -> list[Located]:
+        """Each of them in this way."""
+        offering = [self._senders(senders(content_id)) for content_id in content_ids]
         try:
-            located = self._online().locate(content_id)
+            found = self._online().locate_all(content_ids)
         except BarrioError:
-            if not offering:
+            if not any(offering):
                 raise
-            located = Located(0, "", ())
-        known = {holder.peer_id for holder in located.holders}
-        return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))
+            found = [Located(0, "", ()) for _ in content_ids]
+        return list(map(_with_senders, found, offering))
 
     def _senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:
         """Those that are here, or were a moment ago."""
@@ -159,3 +162,8 @@ class People:
         with self._lock:
             self._seen[peer_id] = (time.monotonic(), record)
         return record
+
+
+def _with_senders(located: Located, offering: Sequence[Holder]) -> Located:
+    known = {holder.peer_id for holder in located.holders}
+    return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))

@@ -6,6 +6,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
@@ -13,16 +14,19 @@ from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
+from peer_core.transfer.choosing import LocatePace
 from peer_core.transfer.crew import Crew
+from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.record import Record, merged
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Holder, Locator, SourceState, Transfer, TransferState
+from peer_core.transfer.types import Adopter, Finder, Holder, Locator, ManyLocator, SourceState, Transfer, TransferState
 from protos.agreed import encode_id
 
-LOCATE_AGAIN_SECONDS = 30.0
+ASK_AGAIN_SECONDS = 2.0
+MOST_ASKED = 64
 
 
 class Stopped(Exception):
@@ -40,6 +44,9 @@ class Surroundings:
     promised: Callable[[Record], int]
     received: Callable[[int], None]
     intake: Intake
+    exchange: Exchange
+    find: Finder
+    locate_all: ManyLocator
 
 
 class Job:
@@ -50,6 +57,9 @@ class Job:
         self._around = around
         self._before = record.sources
         self._located_size = 0
+        self._public = False
+        self._partial: dict[str, Holder] = {}
+        self._asked_at = float("-inf")
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._stopping = False
@@ -131,6 +141,7 @@ class Job:
         """Holders that were not caught lying. Raises NoSourceError, PeerMisbehavedError, NetworkError."""
         located = self._around.locate(self.record.content_id)
         self._located_size = located.size
+        self._public = self._public or located.public
         self._check_stop()
         if not self.record.name:
             self.record.name = safe_name(located.name) if located.name else encode_id(self.record.content_id)[:16]
@@ -165,14 +176,17 @@ class Job:
     def _fetch(self, part: PartFile, holders: list[Holder]) -> None:
         """Until all pieces are in the part file. Locates only when pieces are missing."""
         banned = frozenset(s.peer_id for s in self._before if s.state is SourceState.BANNED)
-        around = self._around
-        crew = Crew(around.identity, self.record.content_id, part, banned, around.received, around.intake)
+        around, content_id = self._around, self.record.content_id
+        crew = Crew(around.identity, content_id, part, banned, around.received, around.intake)
         with self._lock:
             self._check_stop()
             self._crew = crew
         try:
             if not part.present.full:
-                self._attend(crew, holders or self._locate())
+                holders = holders or self._locate()
+                crew.public = self._public
+                with around.exchange.showing(content_id, part) if self._public else nullcontext():
+                    self._attend(crew, holders)
         finally:
             crew.dismiss()
             record, progress = self.record, crew.progress()
@@ -182,24 +196,38 @@ class Job:
                 self._crew = None
 
     def _attend(self, crew: Crew, holders: list[Holder]) -> None:
-        """Looks after the crew until it is done: locates again now and then, and whenever nobody is left."""
-        located_at = time.monotonic()
+        """Looks after the crew until it is done: locates again, sooner with fewer at work, at once with nobody."""
+        pace = LocatePace(time.monotonic())
         crew.hire(holders)
         while not crew.wait():
             crew.hire(holders)
+            crew.hire(self._downloaders(crew))
             alone = crew.alive == 0
-            if alone or time.monotonic() - located_at > LOCATE_AGAIN_SECONDS:
-                located_at = time.monotonic()
+            if alone or pace.due(time.monotonic(), crew.alive):
+                hired = 0
                 try:
                     holders = self._locate()
                     hired = crew.hire(holders)
                 except BarrioError as error:
                     if alone:
                         raise crew.reason() from error
-                    continue
+                finally:
+                    pace.located(time.monotonic(), hired)
                 if alone and not hired:
                     raise crew.reason()
         self._check_stop()
+
+    def _downloaders(self, crew: Crew) -> list[Holder]:
+        """Who else downloads the same, as the holders told, or as they told here."""
+        now = time.monotonic()
+        if self._public and now - self._asked_at >= ASK_AGAIN_SECONDS:
+            told = crew.leads().union(self._around.exchange.others(self.record.content_id))
+            new = sorted(told - self._partial.keys() - {self._around.identity.peer_id})
+            if new:
+                self._asked_at = now
+                with suppress(BarrioError):
+                    self._partial.update((holder.peer_id, holder) for holder in self._around.find(new[:MOST_ASKED]))
+        return list(self._partial.values())
 
     def _name(self, manifest: Manifest) -> None:
         """The last step: the name is chosen and on disk before the file gets it."""

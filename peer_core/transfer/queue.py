@@ -23,13 +23,17 @@ from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
+from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
+from peer_core.transfer.small import SmallFile, SmallJob, is_small
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import (
     Adopter,
+    Finder,
     Locator,
+    ManyLocator,
     SourceReport,
     SourceState,
     Transfer,
@@ -40,6 +44,8 @@ from peer_core.transfer.types import (
 
 # However many slots there are.
 MAX_RUNNING = 64
+# So many small files are one job.
+TOGETHER = 256
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 STOP_SECONDS = 3.0
 log = logging.getLogger("barrio.transfer")
@@ -71,20 +77,42 @@ class Transfers:
         self._intake = intake or Intake()
         self._slots = slots
         self._default_folder = default_folder
+        self.exchange = Exchange()
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._schedule, name="transfers")
         # Guarded by _condition.
         self._records: dict[str, Record] = {r.id: r for r in store.all()}
-        self._jobs: dict[str, tuple[Job, threading.Thread]] = {}
+        self._jobs: dict[str, tuple[Job | SmallFile, threading.Thread]] = {}
+        # Small files that the usual job is to look after.
+        self._alone: set[str] = set()
         self._retry_at: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
         self._wishes: dict[str, Wish] = {}
         self._around: Surroundings | None = None
         self._stopping = False
 
-    def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
+    def start(
+        self,
+        identity: Identity,
+        locate: Locator,
+        adopt: Adopter,
+        find: Finder = lambda ids: [],
+        locate_all: ManyLocator | None = None,
+    ) -> None:
         """Begins with the transfers that were active when the last run ended."""
-        self._around = Surroundings(identity, self._store, locate, adopt, self._promised, self._received, self._intake)
+        many = locate_all or (lambda ids: [locate(content_id) for content_id in ids])
+        self._around = Surroundings(
+            identity,
+            self._store,
+            locate,
+            adopt,
+            self._promised,
+            self._received,
+            self._intake,
+            self.exchange,
+            find,
+            many,
+        )
         self._thread.start()
 
     def stop_soon(self) -> None:
@@ -270,15 +298,23 @@ class Transfers:
         with self._condition:
             while not self._stopping:
                 now = time.monotonic()
-                for record in sorted(self._records.values(), key=lambda r: r.created):
-                    if len(self._jobs) >= min(self._slots() or MAX_RUNNING, MAX_RUNNING):
-                        break
-                    if (
-                        record.state.active
-                        and record.id not in self._jobs
-                        and self._retry_at.get(record.id, 0.0) <= now
-                    ):
+                ready = [
+                    record
+                    for record in self._records.values()
+                    if record.state.active and record.id not in self._jobs and self._retry_at.get(record.id, 0.0) <= now
+                ]
+                ready.sort(key=lambda record: -record.created)
+                running = len({thread for _, thread in self._jobs.values()})
+                while ready and running < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
+                    record = ready.pop()
+                    if self._goes_with_others(record):
+                        together = [record, *(r for r in reversed(ready) if self._goes_with_others(r))][:TOGETHER]
+                        taken = {r.id for r in together}
+                        ready = [r for r in ready if r.id not in taken]
+                        self._start_small(together)
+                    else:
                         self._start_job(record)
+                    running += 1
                 waiting = [at - now for at in self._retry_at.values() if at > now]
                 self._condition.wait(min(waiting, default=None))
 
@@ -289,10 +325,41 @@ class Transfers:
         self._jobs[record.id] = (job, thread)
         thread.start()
 
-    def _run(self, job: Job) -> None:
-        record = job.record
-        before = record.bytes_done
+    def _goes_with_others(self, record: Record) -> bool:
+        return is_small(record) and record.id not in self._alone
+
+    def _start_small(self, records: Sequence[Record]) -> None:
+        assert self._around is not None
+        job = SmallJob(records, self._around)
+        thread = threading.Thread(target=self._run_small, args=(job,), name="small downloads")
+        for record in records:
+            record.state, record.trouble = TransferState.RUNNING, None
+            self._jobs[record.id] = (SmallFile(record, job), thread)
+        thread.start()
+
+    def _run_small(self, job: SmallJob) -> None:
         state, trouble = self._outcome(job)
+        for record in job.records:
+            if record.state is TransferState.DONE:
+                with self._condition:
+                    self._jobs.pop(record.id, None)
+                    self._wishes.pop(record.id, None)
+            elif state is TransferState.DONE:
+                # Nobody gave it in a bundle.
+                self._alone.add(record.id)
+                self._settle(record, TransferState.QUEUED, None, 0)
+            else:
+                self._settle(record, state, trouble, 0)
+        with self._condition:
+            self._condition.notify_all()
+
+    def _run(self, job: Job) -> None:
+        before = job.record.bytes_done
+        state, trouble = self._outcome(job)
+        self._settle(job.record, state, trouble, before)
+
+    def _settle(self, record: Record, state: TransferState, trouble: Trouble | None, before: int) -> None:
+        """What becomes of a transfer whose job has ended, by its outcome and by what was wished meanwhile."""
         with self._condition:
             self._jobs.pop(record.id, None)
             wish = self._wishes.pop(record.id, None)
@@ -314,7 +381,7 @@ class Transfers:
             self._condition.notify_all()
 
     @staticmethod
-    def _outcome(job: Job) -> tuple[TransferState, Trouble | None]:
+    def _outcome(job: Job | SmallJob) -> tuple[TransferState, Trouble | None]:
         """Runs the job to its end, and says what its record becomes."""
         try:
             job.run()

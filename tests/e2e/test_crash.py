@@ -86,3 +86,41 @@ def test_a_receiver_killed_at_random_moments_loses_nothing(world: World) -> None
 def _transfer(peer: HeadlessPeer) -> Any:
     (transfer,) = asked(peer, "GET", "/v1/transfers")["transfers"]
     return transfer
+
+
+def test_a_receiver_killed_among_small_files_gets_each_once(world: World) -> None:
+    chance = random.Random(SEED)
+    data = {f"{n % 7}/note {n}.txt": chance.randbytes(chance.randrange(9000)) for n in range(1500)}
+    for name, body in data.items():
+        world.file(name, 0, "ana", body)
+    ana = world.peer("ana")
+    world.share("ana", len(data))
+    ana.verb("limits", "--up", "1500K")
+    eva = world.peer("eva")
+    folder = eva.data.parent / "got"
+    body = {"peer_id": ana.peer_id, "path": "ana-files", "output": str(folder)}
+    wait_for(lambda: ana.peer_id in str(asked(eva, "GET", "/v1/members")), 20, "ana")
+    asked(eva, "POST", "/v1/transfers", body)
+    for _ in range(3):
+        wait_for(lambda: asked(eva, "GET", "/v1/status")["bytes"]["received"], 30, "bytes")
+        time.sleep(chance.uniform(0, 1))
+        assert eva.program is not None
+        eva.program.kill()
+        here = [path for path in folder.rglob("*.txt") if path.is_file()]
+        assert all(path.read_bytes() == data[_below(path, folder)] for path in here), "a name stands for a whole file"
+        eva.start()
+    ana.verb("limits", "--up", "none")
+
+    def done() -> bool:
+        return len([path for path in folder.rglob("*.txt") if path.is_file()]) >= len(data)
+
+    wait_for(done, 60, "all files")
+    got = {_below(path, folder): path for path in folder.rglob("*") if path.is_file()}
+    assert got.keys() == data.keys(), "each once, and nothing is left over"
+    assert all(path.read_bytes() == data[name] for name, path in got.items())
+    states = {t["state"] for t in asked(eva, "GET", "/v1/transfers")["transfers"]}
+    assert states <= {"done", "running"}
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder / "ana-files").as_posix()

@@ -3,6 +3,8 @@
 import os
 import struct
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterable
 from io import FileIO
 
@@ -13,10 +15,36 @@ from peer_core.server.served import Served
 from protos.agreed import decode_id
 
 MOST_CONTENTS = 256
-MOST_BYTES = 16 << 20
+MOST_BYTES = 8 << 20
+# Answers lie in memory until they are sent: so many of them, also for those who never read theirs.
+SLOTS = 24
+SLOTS_PER_CALLER = 8
 # Before each content: its size in bytes, or this for one that is not here, is not small, or does not fit any more.
 SIZE = struct.Struct(">Q")
 NOT_HERE = (1 << 64) - 1
+
+
+class Slots:
+    """How many bundles are under way, in all and for one member. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Guarded by _lock: bundles under way, by peer id.
+        self._taken: Counter[str] = Counter()
+
+    def enter(self, caller: str) -> bool:
+        """True: there is one, and `leave` must follow."""
+        with self._lock:
+            if self._taken[caller] >= SLOTS_PER_CALLER or self._taken.total() >= SLOTS:
+                return False
+            self._taken[caller] += 1
+            return True
+
+    def leave(self, caller: str) -> None:
+        with self._lock:
+            self._taken[caller] -= 1
+            if not self._taken[caller]:
+                del self._taken[caller]
 
 
 def wanted_contents() -> list[bytes]:

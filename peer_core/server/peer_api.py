@@ -108,6 +108,7 @@ class _Handlers:
     def __init__(self, peer: ServingPeer, line: UploadLine) -> None:
         self._peer = peer
         self._line = line
+        self._bundles = bundles.Slots()
 
     def routes(self) -> list[Route]:
         content = "/v1/contents/<content_id>"
@@ -223,7 +224,14 @@ class _Handlers:
         place = self._line.enter(caller)
         if place is not None:
             raise InLineError(place)
-        leave = partial(self._line.leave, caller)
+        if not self._bundles.enter(caller):
+            self._line.leave(caller)
+            raise InLineError(Place(1, 1))
+
+        def leave() -> None:
+            self._bundles.leave(caller)
+            self._line.leave(caller)
+
         try:
             file, length = bundles.bundle(map(self._find, wanted))
             answer = piece_response(file, None, length, "bundle", counted=self._peer.sent, ended=leave)

@@ -1,5 +1,7 @@
 """`POST /v1/bundle` over real TLS: what is asked wrongly, what is not here, what is too much, slots."""
 
+import contextlib
+import http.client
 import json
 import os
 import struct
@@ -7,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from holders import HonestHolder, manifest_of
+from holders import HonestHolder, manifest_of, wait_until
 from trust import Authority
 
 from peer_core.content import SMALL_BYTES
 from peer_core.directory.peer_http import PeerHttp
+from peer_core.identity.connection import PeerConnection
 from peer_core.library.types import HeldFile
 from peer_core.limits.policy import Limits
 from peer_core.server import bundles
@@ -28,7 +31,8 @@ class Desk:
         self.root = root
         (root / "file").write_bytes(b"one")
         self.holder = HonestHolder(authority.identity(root / "holder", "holder"), root / "file")
-        self.http = PeerHttp(authority.identity(root / "caller", "caller"))
+        self.caller = authority.identity(root / "caller", "caller")
+        self.http = PeerHttp(self.caller)
         self.held: dict[bytes, HeldFile] = {}
         self.holder.held = lambda caller, content_id: self.held.get(content_id)  # type: ignore[method-assign]
 
@@ -68,7 +72,7 @@ def test_contents_come_in_the_order_asked_for_each_after_its_size(desk: Desk) ->
     head = size + b"one" + NOT_HERE + bytes(8) + NOT_HERE + size + b"one" + three
     assert body[: len(head)] == head
     assert len(body) == len(head) + SMALL_BYTES
-    assert desk.holder.bytes_sent == len(body)
+    wait_until(lambda: desk.holder.bytes_sent == len(body))
 
 
 def test_a_file_that_changed_or_went_is_not_here(desk: Desk) -> None:
@@ -110,6 +114,30 @@ def test_what_is_no_list_of_contents_is_refused_with_a_reason(desk: Desk, body: 
     assert json.loads(answer)["detail"]
 
 
+def test_whoever_does_not_read_its_bundles_fills_no_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "SLOTS_PER_CALLER", 2)
+    wanted = json.dumps({"contents": [desk.put(os.urandom(SMALL_BYTES)) for _ in range(30)]}).encode()
+    where = desk.holder.holder
+
+    def unread() -> tuple[PeerConnection, http.client.HTTPResponse]:
+        connection = PeerConnection(desk.caller, where.peer_id, where.name, where.addresses, 10)
+        connection.open(5)
+        connection.request("POST", "/v1/bundle", wanted, {"Content-Type": "application/json"})
+        return connection, connection.getresponse()
+
+    with contextlib.ExitStack() as stack:
+        kept = []
+        for _ in range(3):
+            connection, response = unread()
+            stack.callback(connection.close)
+            stack.callback(response.close)
+            kept.append(response)
+        assert [response.status for response in kept] == [200, 200, 503]
+        assert kept[2].getheader("Barrio-Line") == "1" and kept[2].getheader("Retry-After") == "1"
+        assert len(kept[0].read()) > 7 << 20
+        assert wait_until(lambda: desk.ask({"contents": [encode_id(bytes(32))]})[0] == 200)
+
+
 def test_a_bundle_needs_a_slot_as_other_bytes_do(desk: Desk) -> None:
     one = desk.put(b"one")
     desk.holder.limits = Limits(upload_slots=1)
@@ -122,4 +150,4 @@ def test_a_bundle_needs_a_slot_as_other_bytes_do(desk: Desk) -> None:
         assert desk.ask({"contents": [one]})[0] == 200
     assert desk.ask({"contents": 1})[0] == 400
     # Each answer gave its slot back, or somebody else would have to wait for ever.
-    assert all(not served.answers for served in desk.holder.line._served.values())
+    wait_until(lambda: all(not served.answers for served in desk.holder.line._served.values()))

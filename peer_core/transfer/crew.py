@@ -201,7 +201,7 @@ class Crew:
     def take_now(self, key: str) -> Run | None:
         """The next run of a source, or None when there is nothing for it now."""
         with self._condition:
-            return None if self._ended() else self._picker.next(key)
+            return None if self._ended() else self._picker.next(key, self._sources[key].run_times)
 
     def has(self, key: str, pieces: Bitmap) -> None:
         with self._condition:

@@ -83,13 +83,13 @@ class Picker:
         if key in self._sources:
             self._sources[key].suspect = False
 
-    def next(self, key: str) -> Run | None:
-        """The next run for a source, or None when there is nothing for it now."""
+    def next(self, key: str, times: int = 1) -> Run | None:
+        """The next run for a source, or None when there is nothing for it now; up to `times` the longest run."""
         source = self._sources[key]
         first = self._first_for(source)
         if first is None:
             return None
-        limit = 1 if source.suspect else self._run_length()
+        limit = 1 if source.suspect else self._run_length(times)
         pieces = [first]
         while len(pieces) < limit and self._free(pieces[-1] + 1, source) and self._as_rare(first, pieces[-1] + 1):
             pieces.append(pieces[-1] + 1)
@@ -159,7 +159,7 @@ class Picker:
         partial = [s.has for s in self._sources.values() if s.has is not None]
         self._rarity = [sum(piece in has for has in partial) for piece in range(self._count)] if partial else []
 
-    def _run_length(self) -> int:
+    def _run_length(self, times: int) -> int:
         missing = self._count - len(self._present) - len(self._taken)
         share = missing // (2 * max(1, len(self._sources)))
-        return max(1, min(self._longest, share))
+        return max(1, min(times * self._longest, share))

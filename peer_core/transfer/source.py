@@ -21,6 +21,9 @@ from protos.agreed import encode_id
 
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
+# Runs quicker than this are doubled, up to so many times their usual length; slower ones are as usual again.
+QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.1, 0.5
+MOST_RUN_TIMES = 8
 CHUNK = 64 << 10
 MAX_FAILURES = 3
 RETRY_SECONDS = 0.5
@@ -60,6 +63,8 @@ class Source:
         self.parole = 0
         self._look_at = self._meet_at = 0.0
         self.run_started_at = 0.0
+        # How much is asked for at once. Each request costs a pause, which a fast holder fills with longer runs.
+        self.run_times = 1
         self.run_bytes_left = 0
         self.failures = 0
         self.reason: str | None = None
@@ -181,6 +186,7 @@ class Source:
                     self._work.give_back(self.key, run)
                 # It works again: the count tells how long to wait after the next failure.
                 self.failures = 0
+                self._suit_runs(time.monotonic() - self.run_started_at)
                 if told is not None:
                     self._wait_in_line(told)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
@@ -188,6 +194,13 @@ class Source:
         finally:
             self._close()
         return None
+
+    def _suit_runs(self, seconds: float) -> None:
+        """The last run took `seconds`."""
+        if seconds < QUICK_RUN_SECONDS:
+            self.run_times = min(MOST_RUN_TIMES, 2 * self.run_times)
+        elif seconds > SLOW_RUN_SECONDS:
+            self.run_times = 1
 
     def _look_around(self) -> None:
         """Which pieces a partial holder has by now, and who else downloads."""

@@ -1,6 +1,6 @@
 """One holder at work for one download: a thread with one connection that fetches runs of pieces and verifies each.
 
-Whatever the holder does, nothing unverified leaves this module, and memory is bounded by one piece.
+Whatever the holder does, nothing unverified leaves this module, and memory is bounded by two pieces.
 """
 
 import http.client
@@ -14,6 +14,7 @@ from peer_core.identity.connection import USER_AGENT, PeerConnection, converted,
 from peer_core.identity.store import Identity
 from peer_core.transfer import asking
 from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_range
+from peer_core.transfer.keeping import Keeper
 from peer_core.transfer.picker import Run
 from peer_core.transfer.types import Holder, SourceReport, SourceState
 from peer_core.transfer.work import Work
@@ -158,7 +159,8 @@ class Source:
 
     def _fetch_until_failure(self) -> BarrioError | None:
         """None when the work is over. StorageError goes up: it is not the holder's fault."""
-        buffer = memoryview(bytearray(self._work.manifest.piece_size))
+        manifest = self._work.manifest
+        keeper = Keeper(manifest.piece_size, manifest.count, self._keep)
         try:
             self._open()
             while not self._stopping.is_set():
@@ -169,14 +171,15 @@ class Source:
                     return None
                 if not run.count:
                     continue
-                self.run_bytes_left = sum(
-                    self._work.manifest.span(p)[1] for p in range(run.first, run.first + run.count)
-                )
+                self.run_bytes_left = sum(manifest.span(p)[1] for p in range(run.first, run.first + run.count))
                 self.run_started_at = time.monotonic()
                 self.state = SourceState.ACTIVE if self.in_line is None else SourceState.IN_LINE
                 told: InLineError | None = None
                 try:
-                    self._fetch(run, buffer)
+                    try:
+                        self._fetch(run, keeper)
+                    finally:
+                        keeper.wait()
                 except InLineError as error:
                     told = error
                 except (_WrongPiece, _NotNeeded):
@@ -193,6 +196,7 @@ class Source:
             return error
         finally:
             self._close()
+            keeper.close()
         return None
 
     def _suit_runs(self, seconds: float) -> None:
@@ -245,7 +249,7 @@ class Source:
         if connection is not None:
             connection.close()
 
-    def _fetch(self, run: Run, buffer: memoryview) -> None:
+    def _fetch(self, run: Run, keeper: Keeper) -> None:
         """In one request, or in several small ones where a limit makes each take its time."""
         manifest = self._work.manifest
         start, _ = manifest.span(run.first)
@@ -270,12 +274,12 @@ class Source:
                 with response:
                     left = length
                     while left:
-                        view = buffer[: manifest.span(piece)[1]]
+                        view = keeper.buffer[: manifest.span(piece)[1]]
                         part = view[filled : filled + left]
                         self._receive(response, part, piece)
                         left, filled = left - len(part), filled + len(part)
                         if filled == len(view):
-                            self._keep(piece, view)
+                            keeper.hand_over(piece, view, wait=self.parole > 0)
                             piece, filled = piece + 1, 0
                 start += length
 
@@ -324,7 +328,7 @@ class Source:
             self._work.received(count)
 
     def _keep(self, piece: int, view: memoryview) -> None:
-        """Verifies a piece and hands it over."""
+        """Verifies a piece and hands it over. In the keeper's thread, one at a time."""
         if piece_hash(view) != self._work.manifest.hash_of(piece):
             if self._stopping.is_set():
                 raise PeerUnreachableError("The download stops.")

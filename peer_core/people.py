@@ -102,13 +102,18 @@ class People:
 
     def locate_all(self, content_ids: Sequence[bytes], senders: Callable[[bytes], Sequence[str]]) -> list[Located]:
         """Each of them in this way."""
-        offering = [self._senders(senders(content_id)) for content_id in content_ids]
+        named = [senders(content_id) for content_id in content_ids]
+        offering = [self._senders(peer_ids) for peer_ids in named]
         try:
             found = self._online().locate_all(content_ids)
         except BarrioError:
             if not any(offering):
                 raise
             found = [Located(0, "", ()) for _ in content_ids]
+        # What was offered to this person stays between the two, even when somebody claims to share it, too.
+        found = [
+            replace(located, public=located.public and not some) for located, some in zip(found, named, strict=True)
+        ]
         return list(map(_with_senders, found, offering))
 
     def _senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:

@@ -125,8 +125,9 @@ class OffersPage(QWidget):
         client = self._session.client
 
         async def go() -> None:
-            await client.set_offer_rule(offer.peer_id, folder or None, most)
+            # In this order: the rule accepts what waits, and this offer is accepted whatever its size.
             await client.set_offer_state(offer.id, "accepted", folder or None)
+            await client.set_offer_rule(offer.peer_id, folder or None, most)
 
         self._session.do(go())
 

@@ -143,6 +143,7 @@ class Helper:
             # Before the greeting, which says all that was wanted up to now.
             self._process, self._wanted = process, False
             stopping = self._stopping
+        understood = True
         self._write(process, [{"stop": True}] if stopping else self._greeting())
         with process.stdout:
             for data in process.stdout:
@@ -151,7 +152,13 @@ class Helper:
                 except ValueError:
                     log.warning("%s said something wrong", self._name)
                     break
-                self._received(message)
+                try:
+                    self._received(message)
+                except Exception:
+                    # A disk may be full, for one: the next process begins again with what is wanted.
+                    log.exception("what %s said could not be taken in", self._name)
+                    understood = False
+                    break
         with self._wake:
             self._process = None
         with self._writing, suppress(OSError):
@@ -165,7 +172,7 @@ class Helper:
             stopping = self._stopping
         if status != 0 and not stopping:
             log.warning("%s ended with status %s; another one takes over", self._name, status)
-        return status == 0
+        return status == 0 and understood
 
     def _start(self) -> subprocess.Popen[bytes]:
         flags = 0

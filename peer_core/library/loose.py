@@ -4,6 +4,7 @@ Orders: `pack` (a number) with `paths` and `most`, `drop` (a number), `stop`. Wh
 `packed` or `refused` with a `reason`, and `hashed` and `found` bytes in between.
 """
 
+import logging
 import os
 import queue
 import stat
@@ -21,7 +22,7 @@ from peer_core.library import rules
 from peer_core.library.disk import is_link, reason, renumbered_devices, signature_of
 from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 from peer_core.library.index import KIND, Index
-from peer_core.library.records import Signature
+from peer_core.library.records import ShareRow, Signature
 from peer_core.library.wire import Message
 
 BATCH_FILES = 200
@@ -30,6 +31,7 @@ BATCH_SECONDS = 0.25
 # Together some twelve seconds, for a file that is just being finished.
 ATTEMPTS, FIRST_PAUSE_SECONDS = 8, 0.05
 MAX_DEPTH = 100
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -106,6 +108,10 @@ class Loose:
             self._parent.say({"refused": number, "reason": str(error)})
         except Cancelled:
             return
+        except Exception:
+            # Asked again, it would fail again.
+            log.exception("files to be sent could not be read")
+            self._parent.say({"refused": number, "reason": "they could not be read, by a mistake in the program"})
 
     def _hash(self, number: int, found: Sequence[Found], given_up: Any) -> None:
         total, done, told_at = sum(file.size for file in found), 0, time.monotonic()
@@ -152,11 +158,13 @@ class _Shared:
 
     def __init__(self, library: Path | None) -> None:
         self._database: Database | None = None
+        self._index: Index | None = None
+        self._shares: list[ShareRow] = []
         if library is not None:
             with suppress(StorageError):
                 self._database = Database(library, KIND)
-        self._index = Index(self._database) if self._database is not None else None
-        self._shares = self._index.shares() if self._index is not None else []
+                self._index = Index(self._database)
+                self._shares = self._index.shares()
 
     def known(self, place: Path, renumbered: frozenset[int]) -> tuple[Signature, Manifest] | None:
         share = next((share for share in self._shares if place.is_relative_to(share.path)), None)

@@ -16,6 +16,9 @@ MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
 MAX_PATTERNS = 200
 MAX_PATTERN_CHARACTERS = 1000
+# Each run of stars in one part multiplies the time that a long name may take.
+MAX_STARS = 3
+_STARS = re.compile(r"\*+")
 
 _SYSTEM = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found", "icon\r"}
@@ -70,6 +73,7 @@ class FaultKind(Enum):
     TOO_LONG = "too-long"
     SYNTAX = "syntax"
     RANGE = "range"
+    COSTLY = "costly"
     NOTHING = "nothing"
 
 
@@ -90,6 +94,7 @@ _FAULTS = {
     FaultKind.TOO_LONG: f"a pattern has at most {MAX_PATTERN_CHARACTERS} characters",
     FaultKind.SYNTAX: "something is missing after “!” or after the “\\” at its end",
     FaultKind.RANGE: "the range between “[” and “]” runs backwards",
+    FaultKind.COSTLY: f"a name is compared with at most {MAX_STARS} “*” of a part; more could take for ever",
     FaultKind.NOTHING: "no file can match it; “[” wants a “]”, and “/” a name",
 }
 
@@ -102,6 +107,8 @@ def fault_of(pattern: str) -> PatternFault | None:
         return PatternFault(pattern, FaultKind.TOO_LONG)
     if pattern.startswith("#"):
         return None
+    if any(len(_STARS.findall(part)) > MAX_STARS for part in pattern.split("/")):
+        return PatternFault(pattern, FaultKind.COSTLY)
     try:
         read = list(GitIgnoreSpec.from_lines([pattern]).patterns)
     except ValueError:

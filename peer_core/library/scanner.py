@@ -160,7 +160,15 @@ class Walk:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
+                        said += (
+                            entry.name,
+                            status.st_size,
+                            status.st_mtime_ns,
+                            status.st_ino,
+                            status.st_mode,
+                            status.st_uid,
+                            status.st_gid,
+                        )
                     elif entry.is_dir(follow_symlinks=False):
                         below.append(entry)
                 if seal(said) != sealed:
@@ -219,7 +227,15 @@ class Walk:
                         and (status.st_mode & READ_BY_ALL == READ_BY_ALL or may_read(f"{place}{os.sep}{name}", status))
                     ):
                         del known[name]
-                        said += (name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
+                        said += (
+                            name,
+                            status.st_size,
+                            status.st_mtime_ns,
+                            status.st_ino,
+                            status.st_mode,
+                            status.st_uid,
+                            status.st_gid,
+                        )
                         continue
                     signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
@@ -330,7 +346,15 @@ def _say(said: list[str | int], entry: os.DirEntry[str]) -> None:
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             status = entry.stat(follow_symlinks=False)
-            said += (entry.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
+            said += (
+                entry.name,
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_ino,
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+            )
 
 
 def _is_below(folder: str, others: set[str]) -> bool:

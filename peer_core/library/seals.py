@@ -34,5 +34,5 @@ def listing(place: str) -> Iterator[Iterator["os.DirEntry[str]"]]:
 
 
 def seal(said: list[str | int]) -> bytes:
-    """`said`: name, size, mtime in ns, id and mode of each regular file, in the order of the listing."""
+    """`said`: name, size, mtime in ns, id, mode and owners of each regular file, in the order of the listing."""
     return blake3(marshal.dumps(said, _FORMAT)).digest(SEAL_BYTES)

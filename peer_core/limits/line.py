@@ -12,6 +12,7 @@ from dataclasses import dataclass
 # A slot is kept for the next request of the same peer, and while others wait for a turn at most.
 LINGER_SECONDS = 1.0
 TURN_SECONDS = 30.0
+OVERTIME_SECONDS = 30.0
 LEAST_RETRY = 1
 MOST_RETRY = 5
 # Whoever does not come back this long after the time it was told loses its place.
@@ -48,7 +49,7 @@ class UploadLine:
         with self._lock:
             now, slots = self._clock(), self._slots()
             self._forget(now)
-            free = slots - len(self._served) if slots else len(self._waiting) + 1
+            free = slots - self._taken(now) if slots else len(self._waiting) + 1
             served = self._served.get(peer)
             if served is not None:
                 others = len(self._waiting) - (peer in self._waiting)
@@ -57,8 +58,8 @@ class UploadLine:
                     served.answers += 1
                     return None
                 if not served.answers:
+                    free += self._takes(served, now)
                     del self._served[peer]
-                    free += 1
             ahead = self._ahead(peer)
             if served is None and ahead < free:
                 self._waiting.pop(peer, None)
@@ -81,6 +82,14 @@ class UploadLine:
         with self._lock:
             self._forget(self._clock())
             return len(self._waiting)
+
+    @staticmethod
+    def _takes(served: _Served, now: float) -> bool:
+        """Who reads an answer for long after its turn keeps it, but nobody waits for that."""
+        return now - served.since < TURN_SECONDS + OVERTIME_SECONDS
+
+    def _taken(self, now: float) -> int:
+        return sum(self._takes(served, now) for served in self._served.values())
 
     def _ahead(self, peer: str) -> int:
         ahead = 0

@@ -150,7 +150,8 @@ class Courier:
 
     def _visit(self, peer: PeerRecord, offers: Sequence[Offer]) -> None:
         try:
-            for offer in offers:
+            # News first: they are taken in always, and a new offer perhaps not until others are answered.
+            for offer in sorted(offers, key=lambda o: o.state is OfferState.WAITING):
                 self._tell(peer, offer)
         except BarrioError as error:
             log.info("the offers wait for %s: %s", peer.peer_id[:12], error.message)

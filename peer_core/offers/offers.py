@@ -194,6 +194,7 @@ class Offers:
     def _here(self, peer_id: str) -> None:
         if self._courier is not None:
             self._courier.here(peer_id)
+            self._loop.wake()
 
     def _step(self) -> float:
         now = time.time()

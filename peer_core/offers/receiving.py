@@ -81,7 +81,7 @@ class Receiving:
     def _admit(self, caller: str, files: int) -> None:
         now = time.monotonic()
         self._recent = {peer: times for peer, times in self._recent.items() if times[-1] > now - NEW_SECONDS}
-        recent = self._recent.setdefault(caller, deque(maxlen=MAX_NEW_OF_ONE))
+        recent = self._recent.get(caller) or deque(maxlen=MAX_NEW_OF_ONE)
         open_of_one, files_of_one = self._store.counts(Direction.IN, caller)
         if open_of_one >= MAX_OPEN_OF_ONE or files_of_one + files > MAX_FILES_OF_ONE:
             raise TooManyError("This member has not answered your other offers yet; wait, or withdraw some.")
@@ -90,6 +90,8 @@ class Receiving:
         if self._store.counts(Direction.IN)[0] >= MAX_OPEN:
             raise TooManyError("This member has too many offers already; try again later.")
         recent.append(now)
+        # Only now: none of them is ever empty.
+        self._recent[caller] = recent
 
     def _keep(self, caller: str, terms: Terms) -> None:
         now = time.time()

@@ -21,6 +21,7 @@ MAX_FILES = 10_000
 MAX_MESSAGE = 1000
 MAX_NAME = 1024
 MAX_FOLDER = 4096
+MAX_DEPTH = 100
 MAX_EXPIRY = 90 * 86_400
 _NUMBER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -125,7 +126,14 @@ def _file(value: Any) -> OfferedFile:
     folder, name, size = value.get("folder"), value.get("name"), value.get("size")
     if not is_part(name):
         raise BadInputError("A file of that offer has a name that is none.")
-    if not isinstance(folder, str) or len(folder) > MAX_FOLDER or (folder and not all(map(is_part, folder.split("/")))):
+    parts = folder.split("/") if isinstance(folder, str) and folder else []
+    # As many as the sender's own program takes; each one costs the recipient a look at its disk.
+    if (
+        not isinstance(folder, str)
+        or len(folder) > MAX_FOLDER
+        or len(parts) > MAX_DEPTH
+        or not all(map(is_part, parts))
+    ):
         raise BadInputError("A file of that offer lies in a folder that cannot be.")
     if not _is_count(size, MAX_SIZE):
         raise BadInputError("A file of that offer has a size that cannot be.")

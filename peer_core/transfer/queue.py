@@ -171,7 +171,9 @@ class Transfers:
         """
         root = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
         make_usable(root)
-        places = {parts: _place(root, parts) for parts in {file.parts for file in files}}
+        places: dict[tuple[str, ...], Path] = {(): root}
+        for file in files:
+            _find_place(places, tuple(file.parts))
         found: list[Record] = []
         new: dict[tuple[bytes, Path, str], Record] = {}
         with self._condition:
@@ -418,9 +420,13 @@ def _is_lost(record: Record) -> bool:
         return True
 
 
-def _place(root: Path, parts: Sequence[str]) -> Path:
-    """The folder below `root` for a folder of another peer. Raises BadInputError when a link leads elsewhere."""
-    place = root
-    for part in parts:
-        place = inside(place, part)
-    return place
+def _find_place(places: dict[tuple[str, ...], Path], parts: tuple[str, ...]) -> None:
+    """Adds the folder for a folder of another peer, and those above it. Raises BadInputError when a link leads away.
+
+    `places`: what is known; () is the root.
+    """
+    known = len(parts)
+    while parts[:known] not in places:
+        known -= 1
+    for end in range(known + 1, len(parts) + 1):
+        places[parts[:end]] = inside(places[parts[: end - 1]], parts[end - 1])

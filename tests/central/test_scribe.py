@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from central.catalogue.sqlite.parts import Parts
-from central.catalogue.sqlite.scribe_process import ScribeProcess
+from central.catalogue.sqlite.scribe_process import LENGTH_BYTES, ScribeProcess, command
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.database import Database
 from central.domain import Batch, Change, FileFacts, Quota, SearchQuestion
@@ -174,6 +175,17 @@ def test_tiers_that_are_built_are_given_up_in_a_hurry(world: World, tmp_path: Pa
     # Searches go on with what is there.
     assert len(found(world, "share")) == 50
     world.catalogue.build_tiers()
+
+
+def test_half_a_message_ends_it() -> None:
+    """As when the central is killed while it writes one: its lock must not outlive it."""
+    child = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child.stdin, child.stdout:
+        child.stdin.write((1000).to_bytes(LENGTH_BYTES) + b"half")
+        child.stdin.close()
+        assert child.wait(20) == 0
 
 
 def test_after_the_close_nothing_is_written(world: World) -> None:

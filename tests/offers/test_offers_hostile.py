@@ -23,7 +23,9 @@ def an_offer(files: int = 1, number: str | None = None, size: int = 1) -> bytes:
     return offer_bytes(Terms(number or secrets.token_hex(16), "hello", 1000.0, listed))
 
 
-def test_a_flood_from_one_member_is_bounded_and_others_are_heard(ends: tuple[End, End]) -> None:
+def test_a_flood_from_one_member_is_bounded_and_others_are_heard(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, me = ends
     taken = 0
     for _ in range(200):
@@ -33,6 +35,10 @@ def test_a_flood_from_one_member_is_bounded_and_others_are_heard(ends: tuple[End
         except TooManyError:
             continue
     assert taken == receiving.MAX_OPEN_OF_ONE
+    # Long after, one that is refused leaves nothing behind that others stumble over.
+    monkeypatch.setattr(receiving, "NEW_SECONDS", 0.0)
+    with pytest.raises(TooManyError):
+        me.receiving.offered("flooder", an_offer())
     assert me.receiving.offered("honest", an_offer()) is OfferState.DELIVERED
     for _ in range(4):
         assert me.receiving.offered("large", an_offer(10_000)) is OfferState.DELIVERED
@@ -56,6 +62,14 @@ def test_offers_that_are_withdrawn_at_once_are_bounded_too(ends: tuple[End, End]
     assert taken == receiving.MAX_NEW_OF_ONE
     me.store.prune(Direction.IN, receiving.KEPT_OF_ONE, "flooder")
     assert len(me.store.all()) == receiving.KEPT_OF_ONE
+
+
+def test_folders_that_lie_too_deep_are_refused_before_anything_is_done(ends: tuple[End, End]) -> None:
+    _, me = ends
+    deep = OfferedFile("/".join("a" * 101), "x", 0, bytes(32))
+    with pytest.raises(BadInputError):
+        me.receiving.offered("ana", offer_bytes(Terms(secrets.token_hex(16), "", 1000.0, (deep,))))
+    assert me.store.all() == []
 
 
 def test_the_number_of_an_offer_is_the_sender_s_own(ends: tuple[End, End]) -> None:

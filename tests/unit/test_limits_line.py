@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer_core.limits.line import GRACE_SECONDS, LINGER_SECONDS, MOST_RETRY, TURN_SECONDS, UploadLine
+from peer_core.limits.line import GRACE_SECONDS, LINGER_SECONDS, MOST_RETRY, OVERTIME_SECONDS, TURN_SECONDS, UploadLine
 
 
 class World:
@@ -71,6 +71,18 @@ def test_slots_go_round_while_others_wait() -> None:
     world.now += LINGER_SECONDS
     assert world.line.enter("eva") is None
     assert world.line.enter("ana") is not None
+
+
+def test_who_reads_slowly_keeps_its_answer_and_nobody_waiting() -> None:
+    world = World(1)
+    assert world.line.enter("slow") is None
+    while world.now < TURN_SECONDS + OVERTIME_SECONDS:
+        assert world.line.enter("eva") is not None
+        world.now += 1
+    assert world.line.enter("eva") is None
+    assert world.line.enter("ana") is not None, "one slot, and one that is lent"
+    world.line.leave("slow")
+    assert world.line.enter("slow") is not None
 
 
 def test_new_numbers_of_slots_count_at_once() -> None:

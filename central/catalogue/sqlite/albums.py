@@ -19,7 +19,7 @@ _LAST = (1 << 63) - 1
 
 class Albums:
     def __init__(self, read: Read, live: LiveCounters, may_go_on: Callable[[], bool]) -> None:
-        """`may_go_on` is asked before each album."""
+        """`may_go_on` is asked before each album but the first."""
         self._read = read
         self._live = live
         self._may_go_on = may_go_on
@@ -32,7 +32,11 @@ class Albums:
         for path in {row.path for row in rows}:
             folders[_named_folder(wanted, path)] += sum(1 for row in rows if row.path == path)
         del folders[""]
-        albums = [self._album(path) for path, _ in folders.most_common(MOST) if self._may_go_on()]
+        albums = [
+            self._album(path)
+            for place, (path, _) in enumerate(folders.most_common(MOST))
+            if not place or self._may_go_on()
+        ]
         return tuple(album for album in albums if album.files > 1)
 
     def _album(self, path: str) -> Album:

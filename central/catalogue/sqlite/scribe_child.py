@@ -62,7 +62,9 @@ def _hear(pipe: BinaryIO, asked: "queue.SimpleQueue[Any]") -> None:
         while True:
             asked.put(read_message(pipe))
     except EOFError:
-        # Whatever the other thread is at: SQLite undoes half of a step.
+        pass
+    finally:
+        # Whatever the other thread is at: SQLite undoes half of a step. Deaf, it would be of no use either.
         os._exit(0)
 
 

@@ -27,6 +27,8 @@ FLAG = "--barrio-scribe"
 # Without work for so long, a process ends; the next step starts another one.
 IDLE_SECONDS = 60.0
 STOP_SECONDS = 5.0
+# A step takes far less; one that does not end is undone.
+CLOSE_SECONDS = 15.0
 LENGTH_BYTES = 8
 
 # Finds our package wherever this process has it, and nothing in the working directory.
@@ -44,9 +46,11 @@ def command() -> list[str]:
 
 def read_message(pipe: BinaryIO) -> Any:
     """Raises EOFError when the other end is gone."""
-    size = pipe.read(LENGTH_BYTES)
-    data = pipe.read(int.from_bytes(size)) if len(size) == LENGTH_BYTES else b""
-    if not data:
+    head = pipe.read(LENGTH_BYTES)
+    size = int.from_bytes(head)
+    data = pipe.read(size) if len(head) == LENGTH_BYTES else b""
+    # Half of a message: its sender died while it wrote.
+    if not data or len(data) < size:
         raise EOFError
     return pickle.loads(data)  # from a process of our own, over a pipe that nobody else has
 
@@ -68,7 +72,7 @@ class _Process:
         self._lock = threading.Lock()  # held for a question and its answer
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = time.monotonic()
-        self._closed = False
+        self._closed = self._interrupted = False
 
     def ask(self, job: str, *arguments: object) -> Any:
         """Raises what the job raised, and ScribeLostError."""
@@ -76,13 +80,16 @@ class _Process:
             if self._closed:
                 raise OverloadedError("the central is stopping; try again later")
             self._asked = time.monotonic()
-            process = self._process or self._start()
+            try:
+                process = self._process or self._start()
+            except OSError as error:
+                raise OverloadedError("the catalogue's writer cannot be started; try again later") from error
             try:
                 write_message(cast(BinaryIO, process.stdin), (job, arguments))
                 failed, answer = read_message(cast(BinaryIO, process.stdout))
             except (OSError, EOFError, pickle.UnpicklingError) as error:
                 status = self._end()
-                if not self._closed:
+                if not self._interrupted:
                     log.warning("the process that writes the catalogue ended with %s", status)
                 raise ScribeLostError("the catalogue's writer ended; try again after the retry delay") from error
         if failed:
@@ -98,7 +105,7 @@ class _Process:
             start_new_session=True,
             pass_fds=self._inherited if os.name == "posix" else (),
         )
-        self._process = process
+        self._process, self._interrupted = process, False
         with suppress(OSError):
             write_message(cast(BinaryIO, process.stdin), self._greeting)
         return process
@@ -130,13 +137,19 @@ class _Process:
         """Ends what runs, unfinished."""
         process = self._process
         if process is not None:
+            self._interrupted = True
             process.kill()
 
     def close(self) -> None:
-        """Waits for the step that runs. Afterwards nothing is written any more."""
-        with self._lock:
-            self._closed = True
+        """Waits a while for the step that runs. Afterwards nothing is written any more."""
+        self._closed = True
+        if not self._lock.acquire(timeout=CLOSE_SECONDS):
+            self.interrupt()
+            self._lock.acquire()
+        try:
             self._end()
+        finally:
+            self._lock.release()
 
 
 class ScribeProcess:

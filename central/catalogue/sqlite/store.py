@@ -94,10 +94,11 @@ class SqliteCatalogue:
 
     def publish(self, member: int, batch: Batch) -> PublishResult:
         with self._turn(), self._members.of(member):
+            before = self._last_name
             try:
                 written = self._scribe.publish(member, batch)
             except ScribeLostError:
-                self._take_stock(member)
+                self._take_stock(member, before)
                 raise
             if written.delta is None:
                 return written.result
@@ -108,12 +109,15 @@ class SqliteCatalogue:
             self._live.apply(member, written.delta)
         return written.result
 
-    def _take_stock(self, member: int) -> None:
-        """Reads what the member has, since nobody told whether its last batch was written. Alone with the member."""
+    def _take_stock(self, member: int, before: int) -> None:
+        """Reads what the member has, since nobody told whether its last batch was written. Alone with the member.
+
+        `before`: the last name before that batch, or an earlier one.
+        """
         read = self._database.read().execute
         if read("SELECT 1 FROM gone WHERE member = ? LIMIT 1", (member,)).fetchone() is not None:
             self._reclaiming.add(member)
-        for number, path in read("SELECT number, path FROM name WHERE number > ?", (self._last_name,)).fetchall():
+        for number, path in read("SELECT number, path FROM name WHERE number > ?", (before,)).fetchall():
             self._vocabulary.add(split_words(path))
             self._last_name = max(self._last_name, number)
         self._live.correct(member, self._entries(member))

@@ -86,7 +86,10 @@ class TierKeeper:
 
     def raise_popular(self) -> bool:
         """Puts contents that became popular before all others; True when there are more."""
-        with self._building:
+        # While they are built anew, nobody waits for it: what is popular then is in the new ones.
+        if not self._building.acquire(blocking=False):
+            return False
+        try:
             with self._lock:
                 tiers = self._generations[-1] if self._generations else None
             if tiers is None:
@@ -97,6 +100,8 @@ class TierKeeper:
             if rows:
                 tiers.raise_names(rows)
             return len(risen) == RAISED
+        finally:
+            self._building.release()
 
     @property
     def stale(self) -> bool:

@@ -357,7 +357,7 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
     error = data.get("error")
     return Transfer(
         id=str(data["id"]),
-        content_id=data["content_id"],
+        content_id=data["content_id"] or "",
         name=data["name"],
         path=data.get("path") or "",
         folder=data.get("folder") or "",

@@ -49,7 +49,8 @@ class ContentModel(RowModel[C]):
         old = self._transfers
         new: dict[str, Transfer] = {}
         for transfer in transfers:
-            new.setdefault(transfer.content_id, transfer)
+            if transfer.content_id:
+                new.setdefault(transfer.content_id, transfer)
         self._transfers = new
         changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
         if changed:

@@ -1,6 +1,7 @@
 """The JSON shapes of docs/local-api.md, made from the rooms' plain values. Pure."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -140,10 +141,16 @@ def pattern(text: str, fault: PatternFault | None) -> dict[str, Any]:
 def transfer(value: Transfer) -> dict[str, Any]:
     return {
         "id": value.id,
-        "content_id": encode_id(value.content_id),
+        "content_id": encode_id(value.content_id) if value.content_id else None,
+        "kind": "file" if value.files is None else "folder",
         "name": value.path.name,
         "path": str(value.path),
         "folder": str(value.folder),
+        "parent": value.parent or None,
+        "priority": value.priority.value,
+        "place": value.place,
+        "have": value.have,
+        "files": None if value.files is None else asdict(value.files),
         "size": value.size,
         "pieces": value.pieces,
         "pieces_done": value.pieces_done,

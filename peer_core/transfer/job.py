@@ -85,7 +85,9 @@ class Job:
             self._enter(TransferState.LOCATING)
             holders = self._locate()
             manifest = self._fetch_manifest(holders)
-            record.size, record.pieces = manifest.size, manifest.count
+        if record.size not in (None, manifest.size):
+            raise PeerMisbehavedError("The file has another size than was promised; nothing of it is fetched.")
+        record.size, record.pieces = manifest.size, manifest.count
         record.part = record.part or part_path(record.folder, record.name, record.id)
         check_room(record.folder, manifest.size - bytes_on_disk(record.part), self._around.promised(record))
         self._enter(TransferState.RUNNING)

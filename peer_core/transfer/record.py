@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from peer_core.errors import BarrioError, Fault
-from peer_core.transfer.types import SourceReport, SourceState, Transfer, TransferState, Trouble
+from peer_core.transfer.types import Priority, SourceReport, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
-    """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970."""
+    """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970.
+
+    `size`: what was promised, then what the manifest says; None before. `parent`: the folder it is file `number` of;
+    `position`: its place in the queue when it is a file by itself, the least first.
+    """
 
     id: str
     content_id: bytes
@@ -29,6 +33,11 @@ class Record:
     trouble: Trouble | None = None
     finished: float | None = None
     sources: tuple[SourceReport, ...] = field(default=())
+    parent: str = ""
+    number: int = 0
+    have: bool = False
+    priority: Priority = Priority.NORMAL
+    position: float = 0.0
 
     def snapshot(self) -> Transfer:
         return Transfer(
@@ -48,7 +57,25 @@ class Record:
             created=self.created,
             finished=self.finished,
             sources=self.sources,
+            parent=self.parent,
+            priority=self.priority,
+            have=self.have,
         )
+
+
+@dataclass(slots=True)
+class FolderRecord:
+    """A folder that is one transfer: `path` is where its files lie below, `folder` the one around it."""
+
+    id: str
+    name: str
+    folder: Path
+    path: Path
+    created: float
+    priority: Priority = Priority.NORMAL
+    position: float = 0.0
+    paused: bool = False
+    finished: float | None = None
 
 
 def trouble_of(error: BarrioError) -> Trouble:

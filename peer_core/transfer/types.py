@@ -17,11 +17,32 @@ class TransferState(Enum):
     PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
+    SKIPPED = "skipped"
 
     @property
     def active(self) -> bool:
         """Goes on by itself, also after a restart."""
         return self in (self.QUEUED, self.LOCATING, self.RUNNING, self.WAITING)
+
+
+class Priority(Enum):
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """The least goes first."""
+        return list(Priority).index(self)
+
+
+class Move(Enum):
+    """Where in the queue a transfer goes, among those of its priority."""
+
+    UP = "up"
+    DOWN = "down"
+    TOP = "top"
+    BOTTOM = "bottom"
 
 
 class SourceState(Enum):
@@ -44,11 +65,15 @@ class Holder:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file of a folder to download: `parts` are the folders above it as another peer names them."""
+    """One file of a folder to download: `parts` are the folders above it as another peer names them.
+
+    `size`: what was promised, in bytes; a content of another size is not fetched. None: nothing was.
+    """
 
     content_id: bytes
     parts: tuple[str, ...]
     name: str
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +122,25 @@ class SourceReport:
 
 
 @dataclass(frozen=True)
+class Files:
+    """What a folder's transfer holds, in numbers of files. `have`: contents that were here already when it was added;
+    `skipped`: those that are not wanted, which do not count in the folder's size."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    have: int
+    have_bytes: int
+
+
+@dataclass(frozen=True)
 class Transfer:
-    """A snapshot. `created`, `finished`: seconds since 1970; `size` is None until the manifest is here."""
+    """A snapshot. `created`, `finished`: seconds since 1970; `size` is None until the manifest is here.
+
+    Of a folder `files` is set and `content_id` empty. `parent`: the folder's transfer of a file inside one; `place`:
+    where in the queue, from 1, while it is not ended; `have`: some share had that content when it was added.
+    """
 
     id: str
     content_id: bytes
@@ -116,3 +158,8 @@ class Transfer:
     created: float
     finished: float | None
     sources: tuple[SourceReport, ...]
+    parent: str = ""
+    priority: Priority = Priority.NORMAL
+    place: int | None = None
+    have: bool = False
+    files: Files | None = None

@@ -57,7 +57,7 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         assert answer.status_code == 409
         assert answer.json()["code"] == "not-joined"
         assert "Join first" in answer.json()["detail"]
-    assert api.get("/v1/transfers").json() == {"transfers": []}
+    assert api.get("/v1/transfers").json() == {"transfers": [], "next_cursor": None}
     assert api.get("/v1/peers").json() == {"peers": []}
 
 
@@ -93,6 +93,21 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("GET", "/v1/transfers/nothing", b"", 404),
         ("PATCH", "/v1/transfers/nothing", b'{"state": "paused"}', 404),
         ("PATCH", "/v1/transfers/nothing", b'{"state": "dancing"}', 400),
+        ("PATCH", "/v1/transfers/nothing", b"{}", 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"move": "sideways"}', 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"priority": ["high"]}', 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"priority": "high"}', 404),
+        ("PATCH", "/v1/transfers", b'{"state": "done"}', 400),
+        ("DELETE", "/v1/transfers", b"", 400),
+        ("GET", "/v1/transfers?limit=0", b"", 400),
+        ("GET", "/v1/transfers?cursor=x", b"", 400),
+        ("GET", "/v1/transfers/nothing/files", b"", 404),
+        ("GET", "/v1/transfers/nothing/files?after=-1", b"", 400),
+        ("PATCH", "/v1/transfers/nothing/files", b"{}", 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": 1}', 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": false, "ids": [1]}', 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": false}', 404),
+        ("POST", "/v1/transfers", b'{"content_id": "x", "paused": "yes"}', 400),
         ("DELETE", "/v1/transfers/nothing", b"", 404),
         ("DELETE", "/v1/transfers/nothing?keep=perhaps", b"", 400),
         ("PATCH", "/v1/settings", b'{"listen": "nowhere"}', 400),

@@ -175,7 +175,25 @@ class Source:
 
 
 @dataclass(frozen=True)
+class FolderFiles:
+    """Numbers of files of a folder's transfer; `have`: their contents were here already."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    have: int
+    have_bytes: int
+
+    @property
+    def wanted(self) -> int:
+        return self.total - self.skipped
+
+
+@dataclass(frozen=True)
 class Transfer:
+    """`files` is set for a folder; `place`: in the queue, from 1."""
+
     id: str
     content_id: str
     name: str
@@ -192,6 +210,10 @@ class Transfer:
     created: datetime | None
     finished: datetime | None
     sources: tuple[Source, ...] = field(default=())
+    priority: str = "normal"
+    place: int | None = None
+    have: bool = False
+    files: FolderFiles | None = None
 
     @property
     def fraction(self) -> float:
@@ -206,6 +228,14 @@ class Transfer:
         if self.state != "running" or any(s.state in ("active", "connecting") for s in self.sources):
             return ()
         return tuple(s for s in self.sources if s.state == "in-line")
+
+
+@dataclass(frozen=True)
+class FilesPage:
+    """Some files of a folder's transfer, and the number to go on from."""
+
+    files: tuple[Transfer, ...]
+    next_after: int | None
 
 
 @dataclass(frozen=True)
@@ -384,7 +414,15 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
             )
             for s in data.get("sources") or ()
         ),
+        priority=data.get("priority") or "normal",
+        place=data.get("place"),
+        have=bool(data.get("have")),
+        files=FolderFiles(**files) if (files := data.get("files")) else None,
     )
+
+
+def files_page_from(data: dict[str, Any]) -> FilesPage:
+    return FilesPage(tuple(map(transfer_from, data["files"])), data.get("next_after"))
 
 
 def members_from(data: dict[str, Any]) -> Members:

@@ -44,6 +44,10 @@ class ContentModel(RowModel[C]):
         transfer = self.transfer_for(row)
         return self.has(row) or (transfer is not None and transfer.state != "failed")
 
+    def missing(self) -> list[str]:
+        """Contents that are not here, as far as the rows themselves say."""
+        return [row.content_id for row in self.rows if row.content_id and not row.have]
+
     def set_transfers(self, transfers: Iterable[Transfer]) -> None:
         """Marks rows that are being downloaded; the newest transfer of a content counts."""
         old = self._transfers

@@ -1,6 +1,6 @@
 """The part of the local API about transfers: the list, files of a folder, order, choice. In waitress workers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +24,7 @@ class Queue(Protocol):
     def listed(self) -> list[Transfer]: ...
     def page(self, limit: int, cursor: str) -> tuple[list[Transfer], str]: ...
     def files(self, folder_id: str, limit: int, after: int) -> tuple[list[Transfer], int | None]: ...
+    def find(self, content_ids: Iterable[bytes]) -> list[Transfer]: ...
     def get(self, transfer_id: str) -> Transfer: ...
     def pause(self, transfer_id: str) -> Transfer: ...
     def resume(self, transfer_id: str) -> Transfer: ...
@@ -90,6 +91,13 @@ class TransferHandlers:
                 query={"state": "“done”"},
                 status=204,
             ),
+            Route(
+                "POST",
+                "/v1/transfers/find",
+                "Which contents are being fetched, or were",
+                self.find,
+                fields={"content_ids": "1,000 at most"},
+            ),
             Route("GET", one, "One transfer, or its receipt", self.one),
             Route("PATCH", one, "Pauses, resumes, or orders", self.change, fields=change),
             Route(
@@ -112,6 +120,13 @@ class TransferHandlers:
         else:
             shown, following = self._peer.queue.page(limit or MOST_ROWS, cursor)
         return jsonify(transfers=[shapes.transfer(t) for t in shown], next_cursor=following or None)
+
+    def find(self) -> Response:
+        ids = problems.texts_field(problems.body({"content_ids"}, {"content_ids"}), "content_ids") or []
+        if len(ids) > MOST_ROWS:
+            raise BadInputError(f"Ask for {MOST_ROWS} contents at most.")
+        found = self._peer.queue.find(dict.fromkeys(map(_content_id, ids)))
+        return jsonify(transfers=[shapes.transfer(t) for t in found])
 
     def download(self) -> tuple[Response, int]:
         value = problems.body({"content_id", "name", "output", "peer_id", "path", "paused", "skip_have"})

@@ -1,7 +1,7 @@
 """All transfers of this peer: what is asked of them, and what is told about them. The room's front door."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,8 +81,8 @@ class Transfers:
         """
         where = self._usable(folder)
         with self._condition:
-            for record in self._roster.records.values():
-                if record.content_id == content_id and record.folder == where:
+            for record in self._roster.of_content(content_id):
+                if record.folder == where and record.state is not TransferState.SKIPPED:
                     if record.state.active:
                         return self._file(record)
                     if record.state is not TransferState.DONE:
@@ -152,6 +152,16 @@ class Transfers:
             shown = folder.files[after : after + limit]
             following = after + len(shown)
             return [self._file(file) for file in shown], following if following < len(folder.files) else None
+
+    def find(self, content_ids: Iterable[bytes]) -> list[Transfer]:
+        """The newest file with each of the contents, also in folders; those that are not wanted do not count."""
+        with self._condition:
+            found = []
+            for content_id in content_ids:
+                wanted = [r for r in self._roster.of_content(content_id) if r.state is not TransferState.SKIPPED]
+                if wanted:
+                    found.append(self._file(max(wanted, key=lambda record: record.created)))
+            return found
 
     def get(self, transfer_id: str) -> Transfer:
         """Of a folder with what each holder gave to all its files. Raises NotFoundError."""

@@ -24,6 +24,7 @@ class Roster:
         self.records: dict[str, Record] = {}
         self.folders: dict[str, Folder] = {}
         self._line = Line()
+        self._by_content: dict[bytes, set[str]] = {}
         self._newest: list[tuple[float, str]] = []
         self._open: set[str] = set()
         self._places: dict[str, int] | None = None
@@ -39,7 +40,7 @@ class Roster:
 
     def add(self, record: Record) -> None:
         """A file by itself."""
-        self.records[record.id] = record
+        self._note(record)
         self._enter(record)
         self.settle(record)
 
@@ -52,7 +53,7 @@ class Roster:
     def add_files(self, folder: Folder, files: Sequence[Record]) -> None:
         folder.add(files)
         for file in files:
-            self.records[file.id] = file
+            self._note(file)
             self.settle(file)
         self.folder_changed(folder)
 
@@ -61,18 +62,19 @@ class Roster:
         self._leave(record)
 
     def remove(self, record: Record) -> None:
-        self.records.pop(record.id, None)
+        self._forget(record)
         self._leave(record)
 
     def remove_folder(self, folder: Folder) -> None:
         for file in folder.files:
-            self.records.pop(file.id, None)
+            self._forget(file)
             self._line.leave(file.id)
         self.folders.pop(folder.record.id, None)
         self._leave(folder.record)
 
-    def unit(self, record: Record) -> Unit:
-        return self.folders[record.parent].record if record.parent else record
+    def of_content(self, content_id: bytes) -> list[Record]:
+        """All files with that content, by themselves or in folders."""
+        return [self.records[each] for each in self._by_content.get(content_id, ())]
 
     def settle(self, record: Record, waits: bool = False) -> None:
         """Takes over what a record without a job is now; `waits`: it is not to start yet."""
@@ -172,6 +174,17 @@ class Roster:
 
     def __len__(self) -> int:
         return len(self._newest)
+
+    def _note(self, record: Record) -> None:
+        self.records[record.id] = record
+        self._by_content.setdefault(record.content_id, set()).add(record.id)
+
+    def _forget(self, record: Record) -> None:
+        self.records.pop(record.id, None)
+        same = self._by_content.get(record.content_id, set())
+        same.discard(record.id)
+        if not same:
+            self._by_content.pop(record.content_id, None)
 
     def _unit(self, unit_id: str) -> Unit:
         folder = self.folders.get(unit_id)

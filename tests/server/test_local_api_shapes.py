@@ -100,6 +100,8 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("PATCH", "/v1/transfers", b'{"state": "done"}', 400),
         ("DELETE", "/v1/transfers", b"", 400),
         ("GET", "/v1/transfers?limit=0", b"", 400),
+        ("POST", "/v1/transfers/find", b'{"content_ids": ["x"]}', 400),
+        ("POST", "/v1/transfers/find", b"{}", 400),
         ("GET", "/v1/transfers?cursor=x", b"", 400),
         ("GET", "/v1/transfers/nothing/files", b"", 404),
         ("GET", "/v1/transfers/nothing/files?after=-1", b"", 400),

@@ -16,7 +16,7 @@ APPLICATION_ID = 0x42415252  # "BARR"
 SQLITE_NEEDED = (3, 35)
 BUSY_SECONDS = 10.0
 # Pages; the default of 1000 makes publishing stall for checkpoints.
-CHECKPOINT_PAGES = 16_000
+CHECKPOINT_PAGES = 6000
 
 
 def _migrations() -> list[tuple[int, str]]:

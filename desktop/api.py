@@ -36,7 +36,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Status:
-    """`pending`: files that wait to be hashed or published. Rates are bytes a second."""
+    """`pending`: files that wait to be hashed or published. Rates are bytes a second. `offers_revision`: grows with
+    whatever is new among the offers; -1 where there are none."""
 
     peer_id: str | None
     name: str
@@ -69,6 +70,7 @@ class Status:
     slow: bool = False
     slow_scheduled: bool = False
     slow_until: datetime | None = None
+    offers_revision: int = -1
 
     @property
     def primary(self) -> Neighbour | None:
@@ -321,6 +323,7 @@ def status_from(data: dict[str, Any]) -> Status:
         key_store=data.get("key_store"),
         data_dir=data.get("data_dir") or "",
         notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
+        offers_revision=(data.get("offers") or {}).get("revision", -1),
         paused=bool(indexing.get("paused")),
         rate_indexing=indexing.get("rate") or 0,
         limit_sent=limits.get("upload_rate") or 0,

@@ -1,6 +1,7 @@
 """The window's only way to its peer: the local API over HTTP. Runs in the window's event loop; never blocks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ from desktop.api import (
     status_from,
     transfer_from,
 )
+from desktop.api_offers import Offer, Offers, offer_from, offers_from, rules_from, sent_from
 
 PAGE = 100
 TREE_PAGE = 200
@@ -155,6 +157,30 @@ class ApiClient:
         """A file of a member, or all files below a folder as one transfer; `paused`: files are chosen before."""
         body = {"peer_id": peer_id, "path": "/".join(path), **({"output": output} if output else {}), "paused": paused}
         return await self._call("POST", "/v1/transfers", _transfers, json=body)
+
+    async def offers(self) -> Offers:
+        """All offers both ways, and whose are accepted without asking."""
+        offers = await self._call("GET", "/v1/offers", offers_from)
+        return replace(offers, rules=await self._call("GET", "/v1/offer-rules", rules_from))
+
+    async def send(self, paths: Sequence[str], peer_ids: Sequence[str], message: str = "") -> tuple[Offer, ...]:
+        """Offers files and folders to members."""
+        body = {"paths": list(paths), "to": list(peer_ids), "message": message}
+        return await self._call("POST", "/v1/offers", sent_from, json=body)
+
+    async def set_offer_state(self, offer_id: str, state: str, output: str | None = None) -> Offer:
+        body = {"state": state, **({"output": output} if output else {})}
+        return await self._call("PATCH", f"/v1/offers/{offer_id}", offer_from, json=body)
+
+    async def forget_offer(self, offer_id: str) -> None:
+        await self._call("DELETE", f"/v1/offers/{offer_id}", _nothing)
+
+    async def set_offer_rule(self, peer_id: str, output: str | None, max_bytes: int | None) -> None:
+        body = {k: v for k, v in {"output": output, "max_bytes": max_bytes}.items() if v is not None}
+        await self._call("PUT", f"/v1/offer-rules/{quote(peer_id, safe='')}", _nothing, json=body)
+
+    async def remove_offer_rule(self, peer_id: str) -> None:
+        await self._call("DELETE", f"/v1/offer-rules/{quote(peer_id, safe='')}", _nothing)
 
     async def settings(self) -> tuple[Setting, ...]:
         return await self._call("GET", "/v1/settings", _settings)

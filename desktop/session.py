@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from desktop.api import ApiError, Library, Share, Status, Transfer
+from desktop.api_offers import Offers
 from desktop.bridge import Tasks
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Session(QObject):
     status_changed = Signal(object)  # Status
     transfers_changed = Signal(object)  # tuple[Transfer, ...]
     library_changed = Signal(object)  # Library
+    offers_changed = Signal(object)  # Offers
     reachable_changed = Signal(object)  # None, or the ApiError of asking
     failed = Signal(object)  # the ApiError of something that the person asked for
 
@@ -35,6 +37,7 @@ class Session(QObject):
         self.inside: tuple[Transfer, ...] = ()
         self._watching: list[Callable[[], Sequence[str]]] = []
         self.library = Library((), 0, 0)
+        self.offers = Offers()
         self.trouble: ApiError | None = None
         self._visible = True
         self._nudge = asyncio.Event()
@@ -82,6 +85,7 @@ class Session(QObject):
         if (transfers, inside) != (self.transfers, self.inside):
             self.transfers, self.inside = transfers, inside
             self.transfers_changed.emit(transfers)
+        await self._refresh_offers(status)
         if library != self.library:
             self.library = library
             self.library_changed.emit(library)
@@ -94,6 +98,18 @@ class Session(QObject):
             if ids := contents():
                 found += await self.client.find_transfers(ids)
         return found
+
+    async def _refresh_offers(self, status: Status) -> None:
+        """Asks for the offers only when the status says that something is new."""
+        if status.offers_revision == self.offers.revision:
+            return
+        try:
+            offers = await self.client.offers()
+        except ApiError:
+            # The next round asks again.
+            return
+        self.offers = offers
+        self.offers_changed.emit(offers)
 
     async def _do(
         self,

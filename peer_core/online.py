@@ -15,8 +15,11 @@ from peer_core.library.types import HeldFile
 from peer_core.limits.line import UploadLine
 from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
+from peer_core.offers.offers import Offers
+from peer_core.offers.terms import MAX_OFFER
+from peer_core.offers.types import OfferState
 from peer_core.server.hosting import HostedServer
-from peer_core.server.peer_api import MAX_QUESTION, peer_api
+from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
 from peer_core.settings import Settings
 from peer_core.transfer.types import Holder, Located
@@ -33,10 +36,19 @@ log = logging.getLogger("barrio")
 class Online:
     """From `start` to `stop` other peers can ask this one, and it can ask the barrio."""
 
-    def __init__(self, identity: Identity, settings: Settings, library: Library, sent: Meter, limits: Policy) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        settings: Settings,
+        library: Library,
+        offers: Offers,
+        sent: Meter,
+        limits: Policy,
+    ) -> None:
         self.identity = identity
         self._listens_elsewhere: InUseError | None = None
         self._library = library
+        self._offers = offers
         self._sent = sent
         self._limits = limits
         self._line = UploadLine(lambda: limits.now().upload_slots)
@@ -90,8 +102,15 @@ class Online:
         with self._relays.slot(caller):
             return self.directory.relay(sealed)
 
-    def held(self, content_id: bytes) -> HeldFile | None:
-        return self._library.find(content_id)
+    def held(self, caller: str, content_id: bytes) -> HeldFile | None:
+        """What is shared is given to all, and what is offered to those it is offered to."""
+        return self._library.find(content_id) or self._offers.held(caller, content_id)
+
+    def offered(self, caller: str, data: bytes) -> OfferState:
+        return self._offers.offered(caller, data)
+
+    def offer_told(self, caller: str, number: str, data: bytes) -> OfferState:
+        return self._offers.told(caller, number, data)
 
     @property
     def browsing(self) -> Browsing:
@@ -131,7 +150,7 @@ class Online:
             connection_limit=CONNECTIONS,
             per_address_limit=CONNECTIONS_PER_ADDRESS,
             per_peer_limit=CONNECTIONS_PER_PEER,
-            max_body_bytes=MAX_QUESTION,
+            max_body_bytes=MAX_OFFER,
             channel_timeout=IDLE_SECONDS,
             limits=self._limits.now,
         )

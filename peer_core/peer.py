@@ -26,6 +26,7 @@ from peer_core.library.types import Share
 from peer_core.limits.intake import Intake
 from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
+from peer_core.offers.offers import Offers
 from peer_core.online import Online
 from peer_core.people import People
 from peer_core.server import shapes
@@ -34,7 +35,7 @@ from peer_core.server.local_api import MAX_BODY, local_api
 from peer_core.settings import Settings, Value, parse_name
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Transfer
+from peer_core.transfer.types import Located, Transfer
 
 LOCAL_THREADS = 8
 LOCAL_CONNECTIONS = 100
@@ -72,6 +73,7 @@ class Peer:
         self._library: Library | None = None
         self._transfers: Transfers | None = None
         self._people: People | None = None
+        self._offers: Offers | None = None
         self._local: HostedServer | None = None
         self._online: Online | None = None
         self._offline_because: BarrioError | None = None
@@ -125,6 +127,13 @@ class Peer:
             lambda: self._limits.now().download_slots,
         )
         self._people = People(self._joined, self._library, self._transfers)
+        self._offers = Offers(
+            self.data_dir / "offers.sqlite",
+            self._transfers,
+            self._download_folder,
+            library=self.data_dir / "library.sqlite",
+            excluded=[self.data_dir],
+        )
         self._local = HostedServer(
             local_api(self, self.token),
             ("127.0.0.1", 0),
@@ -134,16 +143,18 @@ class Peer:
             max_body_bytes=MAX_BODY,
         )
         self._library.start()
+        self._offers.start()
         self._local.start()
         access = {"url": self.local_url, "token": self.token, "pid": os.getpid()}
         write_json(self.data_dir / LOCAL_API_FILE, access)
 
     def _go_online(self, identity: Identity) -> None:
-        assert self._library is not None and self._transfers is not None
-        online = Online(identity, self._settings, self._library, self._sent, self._limits)
+        assert self._library is not None and self._transfers is not None and self._people is not None
+        online = Online(identity, self._settings, self._library, self.offers, self._sent, self._limits)
         online.start()
         self._online = online
-        self._transfers.start(identity, online.locate, self._adopt)
+        self._transfers.start(identity, self._locate, self._adopt)
+        self.offers.go_online(identity.peer_id, self._people)
 
     def stop(self) -> None:
         """Ends all threads within a few seconds: first what others see, then transfers, then the window's seam."""
@@ -153,10 +164,16 @@ class Peer:
             self._running = False
             if self._transfers is not None:
                 self._transfers.stop_soon()
+            if self._offers is not None:
+                self._offers.stop_soon()
             if self._online is not None:
                 self._online.stop()
+            if self._offers is not None:
+                self._offers.stop()
             if self._transfers is not None:
                 self._transfers.stop()
+            if self._offers is not None:
+                self._offers.close()
             if self._local is not None:
                 (self.data_dir / LOCAL_API_FILE).unlink(missing_ok=True)
                 self._local.stop(1.0)
@@ -195,6 +212,7 @@ class Peer:
             "limits": shapes.limits(self._limits.now()),
             "shares": shares,
             "indexing": self.indexing(),
+            "offers": {"undecided": self.offers.undecided(), "revision": self.offers.revision()},
             "key_store": None,
             "data_dir": str(self.data_dir),
             "notices": [{"code": n.code, "title": n.title, "message": n.message} for n in self._notices()],
@@ -289,6 +307,11 @@ class Peer:
         assert self._people is not None
         return self._people
 
+    @property
+    def offers(self) -> Offers:
+        assert self._offers is not None
+        return self._offers
+
     def change_settings(self, values: Mapping[str, Any]) -> None:
         if "slow_mode" in values and "slow_since" not in values:
             # The last word counts, a hand's or the schedule's.
@@ -349,6 +372,9 @@ class Peer:
         if self._online is not None:
             self._online.directory.publisher.wake()
 
+    def _locate(self, content_id: bytes) -> Located:
+        return self.people.locate(content_id, self.offers.senders(content_id))
+
     def _adopt(self, path: Path, manifest: Manifest) -> None:
         """The next look at the folders finds the file, should the index not take it now."""
         assert self._library is not None
@@ -356,3 +382,4 @@ class Peer:
             self._library.adopt(path, manifest)
         except StorageError as error:
             log.warning("a finished download is not in the index yet: %s", error.message)
+        self.offers.arrived(manifest.content_id)

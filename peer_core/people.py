@@ -1,8 +1,10 @@
 """The other members: who is here, what each shares, whole folders of theirs. Passes between the rooms; any thread."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from peer_core.directory.types import MembersPage, PeerRecord, Via
@@ -18,13 +20,15 @@ from peer_core.library.browsing import SharedRoot, TreePage
 from peer_core.library.library import Library
 from peer_core.online import Online
 from peer_core.transfer.queue import Transfers
-from peer_core.transfer.types import Transfer, Wanted
+from peer_core.transfer.types import Holder, Located, Transfer, Wanted
 from protos.agreed import decode_id
 
 # What one listing may hold, so that a member cannot fill the memory.
 MOST_FILES = 1_000_000
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 1000
+SENDER_SECONDS = 10.0
+log = logging.getLogger("barrio")
 T = TypeVar("T")
 
 
@@ -91,6 +95,45 @@ class People:
         wanted = [Wanted(file.content_id, parts[file.folder], file.name, file.size) for file in page.files]
         return self._transfers.add_tree(wanted, top, folder, held, skip_have, paused)
 
+    def find(self, peer_ids: Sequence[str]) -> dict[str, PeerRecord]:
+        """Where those are that are here now. Raises BarrioError when nobody can be asked."""
+        online = self._online()
+        wanted = [peer_id for peer_id in peer_ids if not online.is_revoked(peer_id)]
+        found = online.directory.find_peers(wanted) if wanted else {}
+        with self._lock:
+            self._seen.update((peer_id, (time.monotonic(), record)) for peer_id, record in found.items())
+        return found
+
+    def ask(self, peer: PeerRecord, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of another member's answer."""
+        return self._online().directory.exchange(peer, method, path, body)
+
+    def locate(self, content_id: bytes, senders: Sequence[str]) -> Located:
+        """Live holders of a content, and those of `senders` that are here: they offered it, whatever the central knows.
+
+        Raises BarrioError when nobody can be asked and no sender is known.
+        """
+        offering = self._senders(senders)
+        try:
+            located = self._online().locate(content_id)
+        except BarrioError:
+            if not offering:
+                raise
+            located = Located(0, "", ())
+        known = {holder.peer_id for holder in located.holders}
+        return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))
+
+    def _senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:
+        """Those that are here, or were a moment ago."""
+        known = {peer_id: self._remembered(peer_id, SENDER_SECONDS) for peer_id in peer_ids}
+        missing = [peer_id for peer_id, record in known.items() if record is None]
+        if missing:
+            try:
+                known |= self.find(missing)
+            except BarrioError as error:
+                log.info("nobody can be asked where a sender is: %s", error.message)
+        return tuple(Holder(r.peer_id, r.name, r.addresses) for r in known.values() if r is not None)
+
     def _asked(self, peer_id: str, ask: Callable[[PeerRecord], T]) -> T:
         """Asks where the member was a moment ago, or else where the barrio knows it to be."""
         self._check(peer_id)
@@ -111,10 +154,10 @@ class People:
         if self._online().is_revoked(peer_id):
             raise RevokedError("That member was removed from the barrio.")
 
-    def _remembered(self, peer_id: str) -> PeerRecord | None:
+    def _remembered(self, peer_id: str, seconds: float = REMEMBERED_SECONDS) -> PeerRecord | None:
         with self._lock:
             since, record = self._seen.get(peer_id, (0.0, None))
-        return record if record is not None and time.monotonic() - since < REMEMBERED_SECONDS else None
+        return record if record is not None and time.monotonic() - since < seconds else None
 
     def _found(self, peer_id: str) -> PeerRecord:
         """Raises NotFoundError."""

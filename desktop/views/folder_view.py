@@ -43,12 +43,14 @@ class Place:
 
 class FolderView(QWidget):
     """`say`: a sentence for the toast; `started`: what is being fetched now, its name or a number of files;
-    `open_wanted`: a finished transfer; `show_transfers`: one that runs."""
+    `open_wanted`: a finished transfer; `show_transfers`: one that runs;
+    `send_wanted`: a Member, and no paths yet."""
 
     say = Signal(str)
     started = Signal(str)
     open_wanted = Signal(object)
     show_transfers = Signal()
+    send_wanted = Signal(object, object)
 
     def __init__(self, context: Context, session: Session) -> None:
         super().__init__()
@@ -60,6 +62,8 @@ class FolderView(QWidget):
         self.way = Breadcrumb(look)
         self.line = Label("", "small")
         self.download_button = Button(look, words("action.download"), "download", "primary")
+        self.send_button = Button(look, words("people.send"), "offers")
+        self.send_button.hide()
         self.model = EntriesModel(words, self)
         self.model.set_transfers((*session.transfers, *session.inside))
         session.watch(self.model.missing)
@@ -74,6 +78,7 @@ class FolderView(QWidget):
             self.stack.addWidget(page)
         top = row(spacing=10)
         top.addWidget(self.way, 1)
+        top.addWidget(self.send_button)
         top.addWidget(self.download_button)
         layout = column(spacing=10)
         layout.addLayout(top)
@@ -81,6 +86,7 @@ class FolderView(QWidget):
         layout.addWidget(self.line)
         self.setLayout(layout)
         self.way.chosen.connect(self._step_back)
+        self.send_button.clicked.connect(lambda: self._send_files())
         self.download_button.clicked.connect(lambda: self._download_wanted())
         self.table.chosen.connect(self.act_on)
         self.table.menu_wanted.connect(self._show_menu)
@@ -143,6 +149,7 @@ class FolderView(QWidget):
 
     def _clear(self, place: Place | None, way: Sequence[str]) -> None:
         self.place, self._after, self._pending = place, None, None
+        self.send_button.setVisible(place is not None and not place.member.me)
         self.way.show_way(way)
         self.model.replace(())
         self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
@@ -274,6 +281,10 @@ class FolderView(QWidget):
         menu.addSeparator()
         menu.addAction(look.icon("copy"), words("action.copy-name"), lambda: _copy(selected))
         menu.popup(where)
+
+    def _send_files(self) -> None:
+        if self.place is not None:
+            self.send_wanted.emit(self.place.member, [])
 
     def _download_to(self, places: Sequence[Place]) -> None:
         choose_folder(self, self._context.words("action.download-to"), "", lambda folder: self.download(places, folder))

@@ -1,16 +1,17 @@
 """Who is here now: a list that is searched as one types and kept fresh while it is seen. Qt's thread only."""
 
-from PySide6.QtCore import QModelIndex, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QWidget
 
-from desktop.api import ApiError, Members, Status
+from desktop.api import ApiError, Member, Members, Status
 from desktop.context import Context
 from desktop.models.people import MembersModel
 from desktop.models.rows import ROW_ROLE
 from desktop.session import Session
 from desktop.widgets.basics import Label, column
 from desktop.widgets.delegates import NameCell
+from desktop.widgets.people_table import PeopleTable
 from desktop.widgets.table import Table
 
 _WIDTH = 212
@@ -20,10 +21,11 @@ _LEAST_NAME = 100
 
 
 class MembersList(QWidget):
-    """`chosen` carries a Member; `counted`: whether there are others here."""
+    """`chosen` carries a Member; `counted`: whether there are others here; `send_wanted`: a Member, and paths."""
 
     chosen = Signal(object)
     counted = Signal(bool)
+    send_wanted = Signal(object, object)
 
     def __init__(self, context: Context, session: Session) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class MembersList(QWidget):
         self.field.setAccessibleName(words("people.find"))
         self.field.setClearButtonEnabled(True)
         self.model = MembersModel(words, self)
-        self.table = Table(words("people.here"))
+        self.table = PeopleTable(words("people.here"))
         self.table.setSelectionMode(Table.SelectionMode.SingleSelection)
         self.table.show_model(self.model, "name", {}, (), _LEAST_NAME)
         self.table.horizontalHeader().hide()
@@ -64,6 +66,8 @@ class MembersList(QWidget):
         self.table.near_end.connect(self._more)
         self.table.clicked.connect(self._clicked)
         self.table.chosen.connect(self.chosen.emit)
+        self.table.dropped.connect(self.send_wanted.emit)
+        self.table.menu_wanted.connect(self._show_menu)
         session.status_changed.connect(self._status_changed)
 
     def ask(self) -> None:
@@ -90,6 +94,16 @@ class MembersList(QWidget):
 
     def _clicked(self, index: QModelIndex) -> None:
         self.chosen.emit(index.data(ROW_ROLE))
+
+    def _show_menu(self, where: QPoint) -> None:
+        member: Member = self.table.selected()[0]
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        words, look = self._context.words, self._context.look
+        menu.addAction(look.icon("folder-open"), words("people.look-inside"), lambda: self.chosen.emit(member))
+        send = menu.addAction(look.icon("offers"), words("people.send"), lambda: self.send_wanted.emit(member, []))
+        send.setEnabled(not member.me)
+        menu.popup(where)
 
     def _refresh(self) -> None:
         # Of a list that is longer than its first page, the places would jump.

@@ -36,12 +36,13 @@ async def find_holder(session: Session, path: tuple[str, ...]) -> Place | None:
 
 
 class NeighbourhoodPage(QWidget):
-    """Its signals are those of its folder view."""
+    """Its signals are those of its folder view; `send_wanted`: a Member, and the paths of what to send."""
 
     say = Signal(str)
     started = Signal(str)
     open_wanted = Signal(object)
     show_transfers = Signal()
+    send_wanted = Signal(object, object)
 
     def __init__(self, context: Context, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,6 +64,8 @@ class NeighbourhoodPage(QWidget):
         self.folder.started.connect(self.started)
         self.folder.open_wanted.connect(self.open_wanted)
         self.folder.show_transfers.connect(self.show_transfers)
+        self.folder.send_wanted.connect(self.send_wanted)
+        self.members.send_wanted.connect(self.send_wanted)
 
     def visit(self, place: Place) -> None:
         """Shows a folder of a member, whoever that is."""

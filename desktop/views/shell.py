@@ -5,14 +5,18 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
-from desktop.api import Album, ApiError, Status, Transfer
+from desktop.api import Album, ApiError, Member, Status, Transfer
 from desktop.context import Context
+from desktop.models.people import member_name
 from desktop.plain import plain
 from desktop.session import Session
 from desktop.views.library_page import LibraryPage
 from desktop.views.neighbourhood_page import NeighbourhoodPage
+from desktop.views.offer_dialogs import SendDialog
+from desktop.views.offer_news import OfferNews
+from desktop.views.offers_page import OffersPage
 from desktop.views.search_page import SearchPage
 from desktop.views.settings_page import SettingsPage
 from desktop.views.transfers_page import TransfersPage
@@ -20,6 +24,8 @@ from desktop.widgets.basics import column, row
 from desktop.widgets.sidebar import PAGES, Sidebar
 from desktop.widgets.states import Banner, Notices, Toast
 from desktop.widgets.status_bar import StatusBar
+
+MOST_OTHERS = 40
 
 
 class Shell(QWidget):
@@ -34,12 +40,14 @@ class Shell(QWidget):
         self.search = SearchPage(context, session)
         self.neighbourhood = NeighbourhoodPage(context, session)
         self.transfers = TransfersPage(context, session)
+        self.offers = OffersPage(context, session)
         self.library = LibraryPage(context, session)
         self.settings = SettingsPage(context, session, hosting)
         self._pages: dict[str, QWidget] = {
             "search": self.search,
             "neighbourhood": self.neighbourhood,
             "transfers": self.transfers,
+            "offers": self.offers,
             "library": self.library,
             "settings": self.settings,
         }
@@ -68,6 +76,8 @@ class Shell(QWidget):
             self.search.focus_field()
         elif page == "neighbourhood":
             self.neighbourhood.focus()
+        elif page == "offers":
+            self.offers.focus()
         elif page == "settings":
             self.settings.load()
             self.settings.area.setFocus()
@@ -78,6 +88,25 @@ class Shell(QWidget):
         """Downloads what a link means."""
         work = self._session.client.download(content_id, name)
         self._session.do(work, done=lambda transfer: self._started(plain(transfer.name)))
+
+    def send(self, member: Member, paths: list[str]) -> SendDialog:
+        """Asks what to send to a member, and sends it."""
+        others = [m for m in self.neighbourhood.members.model.rows if not m.me and m.peer_id != member.peer_id]
+        dialog = SendDialog(self._context, self, member, paths, others[:MOST_OTHERS])
+
+        def go(members: list[Member], chosen: list[str], message: str) -> None:
+            names = ", ".join(map(member_name, members))
+            work = self._session.client.send(chosen, [m.peer_id for m in members], message)
+            self._session.do(work, done=lambda _: self._offer_told(self._context.words("send.sent", name=names)))
+
+        dialog.wanted.connect(go)
+        dialog.open()
+        return dialog
+
+    @property
+    def drop_area(self) -> QWidget:
+        """Where folders may be dropped to be shared: not onto the people, who get what is dropped onto them."""
+        return self.neighbourhood.folder if self.stack.currentWidget() is self.neighbourhood else self
 
     def say(self, text: str) -> None:
         self.toast.say(text)
@@ -112,12 +141,18 @@ class Shell(QWidget):
         self.sidebar.chosen.connect(self.go)
         self.sidebar.invite_wanted.connect(self.invite_wanted)
         self.settings.invite_wanted.connect(self.invite_wanted)
-        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.library.say):
+        for says in (self.search.say, self.neighbourhood.say, self.transfers.say, self.offers.say, self.library.say):
             says.connect(self.say)
         for page in (self.search, self.neighbourhood):
             page.started.connect(self._started)
             page.show_transfers.connect(lambda: self.go("transfers"))
             page.open_wanted.connect(self._open)
+        self.neighbourhood.send_wanted.connect(self.send)
+        self.offers.people_wanted.connect(lambda: self.go("neighbourhood"))
+        news = OfferNews(self._context, session, self)
+        news.told.connect(self._offer_told)
+        # For those who look elsewhere.
+        news.asked.connect(lambda: QApplication.alert(self.window()))
         self.search.album_wanted.connect(self._visit_album)
         self.transfers.search_wanted.connect(lambda: self.go("search"))
         session.transfers_changed.connect(self._transfers_changed)
@@ -154,6 +189,9 @@ class Shell(QWidget):
         else:
             said = words("transfer.finished-several", count=self._finished)
             self.toast.say(said, words("action.show"), lambda: self.go("transfers"))
+
+    def _offer_told(self, said: str) -> None:
+        self.toast.say(said, self._context.words("action.show"), lambda: self.go("offers"))
 
     def _failed(self, error: ApiError) -> None:
         title, detail = self._context.words.problem(error.code, error.title, error.detail)

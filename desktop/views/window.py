@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 from desktop.context import Context
 from desktop.views.shell import Shell
 from desktop.widgets.drop_overlay import DropOverlay
+from desktop.widgets.people_table import local_paths
 
 _SMALLEST = QSize(900, 600)
 _FIRST = QSize(1240, 780)
@@ -86,20 +87,16 @@ class Window(QMainWindow):
         self.seen.emit(False)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.shell is not None and _local_paths(event):
+        if self.shell is not None and local_paths(event):
             event.acceptProposedAction()
-            self.overlay.cover()
+            self.overlay.cover(self.shell.drop_area)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self.overlay.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
         self.overlay.hide()
-        paths = _local_paths(event)
+        paths = local_paths(event)
         if self.shell is not None and paths:
             event.acceptProposedAction()
             self.shell.dropped(paths)
-
-
-def _local_paths(event: QDropEvent) -> list[str]:
-    return [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]

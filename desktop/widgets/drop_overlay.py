@@ -1,6 +1,6 @@
 """What covers the window while folders are dragged over it. Qt's thread only."""
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtWidgets import QWidget
 
 from desktop.context import Context
@@ -13,7 +13,7 @@ class DropOverlay(Frame):
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__("overlay")
         self.setParent(parent)
-        self._ground = parent
+        self._ground = self._area = parent
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         layout = column(None, spacing=8)
         layout.addWidget(Picture(context.look, "library", 240, 150), alignment=Qt.AlignmentFlag.AlignHCenter)
@@ -24,7 +24,9 @@ class DropOverlay(Frame):
         parent.installEventFilter(self)
         self.hide()
 
-    def cover(self) -> None:
+    def cover(self, area: QWidget) -> None:
+        """Covers one widget of the window."""
+        self._area = area
         self._place()
         self.show()
         self.raise_()
@@ -35,4 +37,5 @@ class DropOverlay(Frame):
         return super().eventFilter(watched, event)
 
     def _place(self) -> None:
-        self.setGeometry(self._ground.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN))
+        area = QRect(self._area.mapTo(self._ground, QPoint()), self._area.size())
+        self.setGeometry(area.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN))

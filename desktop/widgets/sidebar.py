@@ -5,11 +5,12 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from desktop.api import ACTIVE, Status, Transfer
+from desktop.api_offers import Offers
 from desktop.context import Context
 from desktop.session import Session
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, Picture, column, row
 
-PAGES = ("search", "neighbourhood", "transfers", "library", "settings")
+PAGES = ("search", "neighbourhood", "transfers", "offers", "library", "settings")
 _ICONS = {"neighbourhood": "people"}
 _WIDTH = 208
 _BADGE_HEIGHT = 18
@@ -30,13 +31,8 @@ class Sidebar(Frame):
             button.setAutoExclusive(True)
             button.setToolTip(words("sidebar.hint", name=words(f"page.{page}"), key=f"Ctrl+{number}"))
             button.clicked.connect(lambda _=False, wanted=page: self.chosen.emit(wanted))
-        self.badge = Label("")
-        self.badge.setParent(self.buttons["transfers"])
-        self.badge.setObjectName("badge")
-        self.badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.badge.setFixedHeight(_BADGE_HEIGHT)
-        self.badge.hide()
-        self.buttons["transfers"].installEventFilter(self)
+        self._badges: dict[QWidget, Label] = {}
+        self.badge, self.offers_badge = self._make_badge("transfers"), self._make_badge("offers")
         self._network = ElidedLabel("", "small")
         self._network.setFixedWidth(_WIDTH - 84)
         self._name = ElidedLabel("", "small")
@@ -59,7 +55,9 @@ class Sidebar(Frame):
         layout.addLayout(me)
         self.setLayout(layout)
         session.transfers_changed.connect(self._transfers_changed)
+        session.offers_changed.connect(self._offers_changed)
         session.status_changed.connect(self._status_changed)
+        self._offers_changed(session.offers)
         self._transfers_changed(session.transfers)
         if session.status is not None:
             self._status_changed(session.status)
@@ -69,19 +67,37 @@ class Sidebar(Frame):
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # type: ignore[override]  # widgets only
         if isinstance(event, QResizeEvent):
-            self._place_badge()
+            self._place_badge(watched)
         return super().eventFilter(watched, event)
 
     def _transfers_changed(self, transfers: tuple[Transfer, ...]) -> None:
         running = sum(1 for transfer in transfers if transfer.state in ACTIVE)
-        self.badge.setText(str(running) if running < 100 else "99+")
-        self.badge.setVisible(running > 0)
-        self._place_badge()
+        self._count("transfers", running)
 
-    def _place_badge(self) -> None:
-        self.badge.adjustSize()
-        button = self.buttons["transfers"]
-        self.badge.move(QPoint(button.width() - self.badge.width() - 10, (button.height() - self.badge.height()) // 2))
+    def _offers_changed(self, offers: Offers) -> None:
+        self._count("offers", sum(offer.asks for offer in offers.offers))
+
+    def _make_badge(self, page: str) -> Label:
+        badge = Label("")
+        badge.setParent(self.buttons[page])
+        badge.setObjectName("badge")
+        badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        badge.setFixedHeight(_BADGE_HEIGHT)
+        badge.hide()
+        self._badges[self.buttons[page]] = badge
+        self.buttons[page].installEventFilter(self)
+        return badge
+
+    def _count(self, page: str, number: int) -> None:
+        badge = self._badges[self.buttons[page]]
+        badge.setText(str(number) if number < 100 else "99+")
+        badge.setVisible(number > 0)
+        self._place_badge(self.buttons[page])
+
+    def _place_badge(self, button: QWidget) -> None:
+        badge = self._badges[button]
+        badge.adjustSize()
+        badge.move(QPoint(button.width() - badge.width() - 10, (button.height() - badge.height()) // 2))
 
     def _status_changed(self, status: Status) -> None:
         self._network.say(status.network_name)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import limit_verbs, transfer_arguments, tree_verbs, verbs
+from peer_core.cli import limit_verbs, offer_arguments, transfer_arguments, tree_verbs, verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
@@ -275,6 +275,10 @@ def _parser() -> argparse.ArgumentParser:
     browse.add_argument("peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it")
     browse.add_argument("path", metavar="PATH", nargs="?", default="", help="SHARE/FOLDERS")
     browse.add_argument("--limit", type=int, metavar="N", help="rows at most; all without it")
+
+    rules = add.add_parser("rule", help="Whose offers are accepted without asking: list, set, remove")
+    rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=_Parser)
+    offer_arguments.add(verb, rule, _number(1, MAX_SIZE), _default)
 
     transfer_arguments.add(verb)
 

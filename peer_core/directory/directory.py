@@ -28,6 +28,10 @@ from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 
+EXCHANGE_SECONDS = 20.0
+EXCHANGE_BYTES = 64 << 10
+# Bytes a second of a body, on a slow line.
+EXCHANGE_RATE = 32 << 10
 T = TypeVar("T")
 
 
@@ -121,8 +125,28 @@ class Directory:
 
     def find_peer(self, peer_id: str) -> PeerRecord | None:
         """Where a member is now; None when it is not here."""
-        page, _ = self._ask(peers_bytes([peer_id]), lambda data: read_members(data, MAX_PEERS))
-        return next((record for record in page.members if record.peer_id == peer_id), None)
+        return self.find_peers([peer_id]).get(peer_id)
+
+    def find_peers(self, peer_ids: Sequence[str]) -> dict[str, PeerRecord]:
+        """Those of the members that are here now, by id; at most 64 are asked for."""
+        page, _ = self._ask(peers_bytes(peer_ids[:MAX_PEERS]), lambda data: read_members(data, MAX_PEERS))
+        return {record.peer_id: record for record in page.members if record.peer_id in peer_ids}
+
+    def exchange(self, peer: PeerRecord, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """A small request to another peer: status and body of the answer. Raises PeerUnreachableError,
+        PeerMisbehavedError."""
+        status, _, data = self._http.request(
+            peer.peer_id,
+            peer.addresses,
+            method,
+            path,
+            body,
+            {"Content-Type": "application/json"},
+            timeout=EXCHANGE_SECONDS + len(body) / EXCHANGE_RATE,
+            max_bytes=EXCHANGE_BYTES,
+            name=peer.name,
+        )
+        return status, data
 
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""

@@ -1,4 +1,4 @@
-"""The library's other processes, from the inside: the worker, which looks and hashes, and the watcher.
+"""The library's other processes, from the inside: the worker, which looks and hashes, the watcher, and the packer.
 
 They hear their orders on standard input, and end at once when it ends, as it does when their parent has died.
 """
@@ -33,7 +33,7 @@ def run_if_asked() -> None:
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """`worker CONFIG` or `watcher CONFIG`, with CONFIG as JSON."""
+    """`worker CONFIG`, `watcher CONFIG` or `packer CONFIG`, with CONFIG as JSON."""
     _be_polite()
     # Millions of small values, none of them in circles.
     gc.set_threshold(50_000, 20, 100)
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
             from peer_core.library.watching import watch
 
             watch(line_to_parent, **config)
+        case "packer":
+            _pack(line_to_parent, config)
     # Past the interpreter's own way out, which waits for the thread that hears.
     logging.shutdown()
     os._exit(0)
@@ -138,6 +140,14 @@ def _work(parent: Line, config: dict[str, Any]) -> None:
             break
     worker.stop()
     database.close()
+
+
+def _pack(parent: Line, config: dict[str, Any]) -> None:
+    from peer_core.library.loose import Loose
+
+    loose = Loose(parent, Path(config["library"]) if config["library"] else None)
+    parent.hear(loose.order)
+    loose.work(config["idle_seconds"])
 
 
 def _opened(opening: Callable[[], Database]) -> Database:

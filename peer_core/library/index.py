@@ -179,6 +179,19 @@ class Index:
             for share, root, folder, name, inode, mtime_ns in rows
         ]
 
+    def hashed(self, share: int, folder: str, name: str) -> tuple[Signature, Manifest] | None:
+        """What a shared file was when it was hashed, by its place."""
+        with self._database.read() as db:
+            row = db.execute(
+                "SELECT f.size, f.mtime_ns, f.device, f.inode, c.hashes FROM folders d JOIN files f ON f.folder = d.id "
+                "JOIN contents c ON c.id = f.content WHERE d.share = ? AND d.path = ? AND f.name = ? AND f.state = 1",
+                (share, folder, name),
+            ).fetchone()
+        if row is None:
+            return None
+        *signature, hashes = row
+        return Signature(*signature), Manifest(row[0], piece_size_for(row[0]), hashes)
+
     def held(self, content_ids: Iterable[bytes]) -> set[bytes]:
         """Those of the contents that some entry has now."""
         found: set[bytes] = set()

@@ -17,6 +17,7 @@ from peer_core.errors import BadInputError, BarrioError
 from peer_core.library.rules import fault_of
 from peer_core.library.types import Share
 from peer_core.server import problems, shapes
+from peer_core.server.offers_api import OffersBothWays, OffersHandlers
 from peer_core.server.openapi import Route, mount
 from peer_core.server.people_api import OtherPeople, PeopleHandlers
 from peer_core.server.transfers_api import Queue, TransferHandlers
@@ -48,6 +49,8 @@ class LocalPeer(Protocol):
     def queue(self) -> Queue: ...
     @property
     def people(self) -> OtherPeople: ...
+    @property
+    def offers(self) -> OffersBothWays: ...
     def change_settings(self, values: Mapping[str, Any]) -> None: ...
 
 
@@ -84,7 +87,12 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
     mount(
         app,
         "Barrio local API",
-        [*_Handlers(peer).routes(), *PeopleHandlers(peer).routes(), *TransferHandlers(peer).routes()],
+        [
+            *_Handlers(peer).routes(),
+            *PeopleHandlers(peer).routes(),
+            *TransferHandlers(peer).routes(),
+            *OffersHandlers(peer).routes(),
+        ],
     )
     return app
 

@@ -12,6 +12,7 @@ from peer_core.library.browsing import MAX_PAGE, Browsing
 from peer_core.library.serving import ChangedError, open_held, watcher
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import Place, UploadLine
+from peer_core.offers.types import OfferState
 from peer_core.server import problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
@@ -33,7 +34,9 @@ class ServingPeer(Protocol):
     def introduction(self) -> dict[str, Any]: ...
     def is_revoked(self, peer_id: str) -> bool: ...
     def relay(self, caller: str, sealed: bytes) -> bytes: ...
-    def held(self, content_id: bytes) -> HeldFile | None: ...
+    def held(self, caller: str, content_id: bytes) -> HeldFile | None: ...
+    def offered(self, caller: str, data: bytes) -> OfferState: ...
+    def offer_told(self, caller: str, number: str, data: bytes) -> OfferState: ...
     def sent(self, count: int) -> None: ...
     @property
     def browsing(self) -> Browsing: ...
@@ -106,6 +109,29 @@ class _Handlers:
             Route(
                 "GET", "/v1/shares/<path:path>", "One folder of a share, or all below it", self.tree, query=TREE_QUERY
             ),
+            Route(
+                "POST",
+                "/v1/offers",
+                "Offers files to this peer's user",
+                self.offered,
+                fields={
+                    "id": "32 hexadecimal digits, chosen by the sender",
+                    "message": "a text, may be empty",
+                    "expires_in": "seconds",
+                    "files": "list of {folder, name, size, content_id}",
+                },
+            ),
+            Route(
+                "PATCH",
+                "/v1/offers/<number>",
+                "What became of an offer between the two",
+                self.offer_told,
+                fields={
+                    "state": "by its sender: withdrawn; by its recipient: accepted, declined, done, failed",
+                    "files_done": "files that are here",
+                    "bytes_done": "bytes that are here",
+                },
+            ),
             Route("POST", "/v1/probe", "Answers, and nothing more", self.probe, status=204),
         ]
 
@@ -120,6 +146,13 @@ class _Handlers:
         if not sealed or len(sealed) > MAX_QUESTION:
             raise BadInputError(f"A question has 1 to {MAX_QUESTION} bytes.")
         return Response(self._peer.relay(request.environ["barrio.peer_id"], sealed), content_type=OCTETS)
+
+    def offered(self) -> Response:
+        return jsonify(state=self._peer.offered(request.environ["barrio.peer_id"], request.get_data()).value)
+
+    def offer_told(self, number: str) -> Response:
+        caller = request.environ["barrio.peer_id"]
+        return jsonify(state=self._peer.offer_told(caller, number, request.get_data()).value)
 
     def shares(self) -> Response:
         return jsonify(shares=[shapes.shared_root(root) for root in self._peer.browsing.shares()])
@@ -174,9 +207,9 @@ class _Handlers:
 
     def _held(self, content_id: str) -> HeldFile:
         try:
-            held = self._peer.held(decode_id(content_id))
+            held = self._peer.held(request.environ["barrio.peer_id"], decode_id(content_id))
         except ValueError as error:
             raise BadInputError(f"That is no content id: {error}.") from error
         if held is None:
-            raise NotFoundError("This peer does not share that file.")
+            raise NotFoundError("This peer does not share that file, nor offer it to you.")
         return held

@@ -11,6 +11,7 @@ from peer_core.library.reasons import code_of
 from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
 from peer_core.limits.policy import Limits
+from peer_core.offers.types import Offer, Rule
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.types import Transfer, Trouble
@@ -174,6 +175,39 @@ def transfer(value: Transfer) -> dict[str, Any]:
             }
             for s in value.sources
         ],
+    }
+
+
+def offer(value: Offer, hashed: tuple[int, int] | None = None) -> dict[str, Any]:
+    """`hashed`: bytes that are hashed, and that are to be in all, while it is prepared."""
+    return {
+        "id": value.id,
+        "direction": value.direction.value,
+        "peer_id": value.peer_id,
+        "peer_name": value.peer_name,
+        "state": value.state.value,
+        "message": value.message,
+        "names": list(value.names),
+        "files": value.files,
+        "bytes": value.bytes,
+        "files_done": value.files_done,
+        "bytes_done": value.bytes_done,
+        "changed": value.changed,
+        "hashed": None if hashed is None else {"bytes_done": hashed[0], "bytes_total": hashed[1]},
+        "folder": value.folder or None,
+        "error": _trouble(value.trouble),
+        "created": moment(value.created),
+        "expires": moment(value.expires),
+        "ended": moment(value.ended),
+    }
+
+
+def offer_rule(value: Rule) -> dict[str, Any]:
+    return {
+        "peer_id": value.peer_id,
+        "peer_name": value.peer_name,
+        "output": value.folder or None,
+        "max_bytes": value.max_bytes,
     }
 
 

@@ -20,6 +20,7 @@ from protos.agreed import encode_id
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONTENT = encode_id(bytes(range(32)))
+TO = b'"to": ["' + CONTENT.encode() + b'"]'
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def test_the_status_has_what_the_contract_names(api: httpx.Client) -> None:
     assert set(status["bytes"]) == {"sent", "received"}
     assert set(status["shares"]) == {"files", "bytes", "pending"}
     assert status["indexing"] == {"paused": False, "pending": 0, "rate": 0}
+    assert status["offers"] == {"undecided": 0, "revision": 0}
     assert {"name", "version", "addresses", "neighbours", "relayed"} <= set(status)
 
 
@@ -112,6 +114,35 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("POST", "/v1/transfers", b'{"content_id": "x", "paused": "yes"}', 400),
         ("DELETE", "/v1/transfers/nothing", b"", 404),
         ("DELETE", "/v1/transfers/nothing?keep=perhaps", b"", 400),
+        ("POST", "/v1/offers", b"{}", 400),
+        ("POST", "/v1/offers", b'{"paths": [], "to": []}', 400),
+        ("POST", "/v1/offers", b'{"paths": ["/etc/hosts"], "to": ["me"]}', 400),
+        ("POST", "/v1/offers", b'{"paths": ["hosts"], ' + TO + b"}", 400),
+        ("POST", "/v1/offers", b'{"paths": ["/does/not/exist"], ' + TO + b"}", 400),
+        ("POST", "/v1/offers", b'{"paths": ["/tmp\\u0000"], ' + TO + b"}", 400),
+        ("POST", "/v1/offers", b'{"paths": ["/"], ' + TO + b"}", 400),
+        (
+            "POST",
+            "/v1/offers",
+            b'{"paths": ["/etc/hosts"], ' + TO + b', "expires_in": -1}',
+            400,
+        ),
+        (
+            "POST",
+            "/v1/offers",
+            b'{"paths": ["/etc/hosts"], ' + TO + b', "expires_in": 1e9}',
+            400,
+        ),
+        ("GET", "/v1/offers/nothing", b"", 404),
+        ("GET", "/v1/offers/nothing?after=-1", b"", 400),
+        ("PATCH", "/v1/offers/nothing", b'{"state": "accepted"}', 404),
+        ("PATCH", "/v1/offers/nothing", b'{"state": "done"}', 400),
+        ("PATCH", "/v1/offers/nothing", b'{"state": "declined", "output": "/tmp"}', 400),
+        ("DELETE", "/v1/offers/nothing", b"", 404),
+        ("PUT", "/v1/offer-rules/me", b"{}", 400),
+        ("PUT", "/v1/offer-rules/" + CONTENT, b'{"max_bytes": 0}', 400),
+        ("PUT", "/v1/offer-rules/" + CONTENT, b'{"output": "here"}', 400),
+        ("DELETE", "/v1/offer-rules/" + CONTENT, b"", 404),
         ("PATCH", "/v1/settings", b'{"listen": "nowhere"}', 400),
         ("PATCH", "/v1/settings", b'{"nothing": 1}', 400),
         ("PATCH", "/v1/settings", b'{"rescan_seconds": 1e999}', 400),
@@ -246,7 +277,7 @@ def test_data_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> No
     import sqlite3
     from contextlib import closing
 
-    for name in ("library.sqlite", "transfers.sqlite"):
+    for name in ("library.sqlite", "transfers.sqlite", "offers.sqlite"):
         with closing(sqlite3.connect(tmp_path / name)) as database:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             database.execute("PRAGMA user_version = 999")

@@ -180,4 +180,4 @@ def test_the_protocol_document_names_every_route(door: Door) -> None:
     routes = {
         f"{m.upper()} {p}".replace("{content_id}", "{id}") for p, methods in document["paths"].items() for m in methods
     }
-    assert set(re.findall(r"\| `((?:GET|POST) /v1/[^`]+)` \|", text)) == routes
+    assert set(re.findall(r"\| `((?:GET|POST|PATCH) /v1/[^`]+)` \|", text)) == routes

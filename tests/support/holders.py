@@ -14,6 +14,7 @@ from peer_core.identity.store import Identity
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import UploadLine
 from peer_core.limits.policy import NO_LIMITS
+from peer_core.offers.types import OfferState
 from peer_core.server.channels import Patience
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
@@ -70,7 +71,13 @@ class HonestHolder:
     def relay(self, caller: str, sealed: bytes) -> bytes:
         raise AssertionError("a holder in this test relays nothing")
 
-    def held(self, content_id: bytes) -> HeldFile | None:
+    def offered(self, caller: str, data: bytes) -> OfferState:
+        raise AssertionError("a holder in this test is offered nothing")
+
+    def offer_told(self, caller: str, number: str, data: bytes) -> OfferState:
+        raise AssertionError("a holder in this test has offered nothing")
+
+    def held(self, caller: str, content_id: bytes) -> HeldFile | None:
         if content_id != self.manifest.content_id or not self.holding:
             return None
         return HeldFile(

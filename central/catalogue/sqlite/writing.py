@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
-from central.catalogue.sqlite.parts import ENTRY_BYTES, Parts
+from central.catalogue.sqlite.parts import ENTRY_BYTES, Part, Parts
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
 from central.errors import BadInputError
@@ -85,7 +85,9 @@ class BatchWriter:
         self._rivals: list[set[int]] = []
         self.texts: list[str] = []
         self.last_name = 0
-        self._put_bytes: dict[int, int] = {}
+        # Bytes of the paths that the batch tells, by key and by name.
+        self._bytes_at: dict[int, int] = {}
+        self._bytes: dict[int, int] = {}
         # What the batch adds to the member's entries, and to the bytes of their paths.
         self.entries = 0
         self.text_bytes = 0
@@ -99,6 +101,7 @@ class BatchWriter:
         removed = list(keys_removed)
         for path, file in last.items():
             key = entry_key(path, digests[path])
+            self._bytes_at[key] = len(path.encode())
             if file is None:
                 removed.append(key)
             else:
@@ -118,7 +121,7 @@ class BatchWriter:
                 new_names.append((name, content, name_key(digests[path]), kind, file.modified, path))
                 indexed.append((name, indexed_text(path, kind, file.size)))
                 self.texts.append(path)
-            self._put_bytes[name] = len(path.encode())
+            self._bytes[name] = self._bytes_at[key]
             self._put(key, name, content)
         self.last_name = first_new + len(new_names) - 1
         self._check_sizes()
@@ -146,7 +149,7 @@ class BatchWriter:
         part = self._parts.of(key)
         place = part.find(key)
         if place >= 0:
-            self._step(part.names[place], part.contents[place], -1)
+            self._lose(part, place)
             part.remove(place)
             self.entries -= 1
 
@@ -158,9 +161,16 @@ class BatchWriter:
         elif part.names[place] == name:
             return
         else:
-            self._step(part.names[place], part.contents[place], -1)
+            self._lose(part, place)
         self._parts.put(key, name, content)
         self._step(name, content, 1)
+
+    def _lose(self, part: Part, place: int) -> None:
+        name = part.names[place]
+        told = self._bytes_at.get(part.keys[place])
+        if told is not None:
+            self._bytes[name] = told
+        self._step(name, part.contents[place], -1)
 
     def _step(self, name: int, content: int, step: int) -> None:
         self._steps[name] = self._steps.get(name, 0) + step
@@ -232,7 +242,7 @@ class BatchWriter:
         many = self._many
         lost = sorted(name for name, step in self._steps.items() if step < 0)
         gained = [name for name, step in self._steps.items() if step > 0]
-        self.text_bytes = sum(self._put_bytes[name] for name in gained) - self._bytes_of(lost)
+        self.text_bytes = sum(map(self._bytes.__getitem__, gained)) - self._bytes_of(lost)
         many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
         many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])
         many(
@@ -242,8 +252,8 @@ class BatchWriter:
 
     def _bytes_of(self, names: list[int]) -> int:
         """Of the paths of names that are in the database."""
-        total = 0
-        for chunk in chunks(names):
+        total = sum(self._bytes.get(name, 0) for name in names)
+        for chunk in chunks(name for name in names if name not in self._bytes):
             marks = ",".join("?" * len(chunk))
             rows = self._run(f"SELECT sum(length(CAST(path AS BLOB))) FROM name WHERE number IN ({marks})", chunk)
             total += rows.fetchone()[0] or 0

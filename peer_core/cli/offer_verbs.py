@@ -1,0 +1,214 @@
+"""The verbs about offers: `send`, `offers`, `accept`, `decline`, `withdraw`, `rule`. Each returns the exit status."""
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from peer_core.cli import output, tree_verbs
+from peer_core.cli.client import LocalClient
+from peer_core.cli.output import as_json, plain, say, table
+from peer_core.errors import BadInputError, BarrioError, NotFoundError
+from peer_core.sizes import human as size
+
+FOLLOW_SECONDS = 0.3
+SHORT_ID = 12
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_ENDED_WELL = ("done",)
+_ENDED = ("done", "declined", "withdrawn", "expired", "failed")
+Arguments = argparse.Namespace
+
+
+def duration(text: str) -> int:
+    """Seconds of `30m`, `12h`, `7d`; for argparse."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"“{text}” is no time such as 30m, 12h or 7d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def send(client: LocalClient, arguments: Arguments) -> int:
+    body = {
+        "paths": [str(Path(path).expanduser().absolute()) for path in arguments.path],
+        "to": [_recipient(client, text) for text in arguments.to],
+        "message": arguments.message,
+        "expires_in": arguments.expires,
+    }
+    made = client.call("POST", "/v1/offers", {k: v for k, v in body.items() if v is not None})["offers"]
+    offers = _follow(client, [offer["id"] for offer in made], arguments.wait, quiet=arguments.json)
+    if arguments.json:
+        as_json(offers)
+    bad = [o for o in offers if o["state"] in _ENDED and o["state"] not in _ENDED_WELL]
+    for offer in offers:
+        if not arguments.json and offer not in bad:
+            say(f"{_names(offer)}, {size(offer['bytes'])}: {_said(offer)}  ({offer['id']})")
+    if not bad:
+        return 0
+    error = bad[0]["error"]
+    why = error["detail"] if error else f"{_who(bad[0])} has it as {bad[0]['state']}"
+    raise BarrioError(f"{len(bad)} of {len(offers)} offers came to nothing: {why}")
+
+
+def offers(client: LocalClient, arguments: Arguments) -> int:
+    if arguments.id:
+        return _one(client, arguments)
+    listed = client.call("GET", "/v1/offers")["offers"]
+    if arguments.json:
+        as_json(listed)
+    elif not listed:
+        say("no offers")
+    else:
+        rows = [
+            (
+                _names(o),
+                "from" if o["direction"] == "in" else "to",
+                _who(o),
+                o["state"],
+                f"{o['files_done']} of {o['files']} files, {size(o['bytes'])}",
+                (o["error"] or {}).get("title", ""),
+                o["id"],
+            )
+            for o in listed
+        ]
+        table(rows, ("WHAT", "", "WHOM", "STATE", "HOW MUCH", "REASON", "ID"))
+    return 0
+
+
+def _one(client: LocalClient, arguments: Arguments) -> int:
+    whole = client.call("GET", f"/v1/offers/{arguments.id}", limit=1000)
+    while whole["next_after"] is not None:
+        page = client.call("GET", f"/v1/offers/{arguments.id}", after=whole["next_after"], limit=1000)
+        whole["listed"] += page["listed"]
+        whole["next_after"] = page["next_after"]
+    if arguments.json:
+        as_json(whole)
+        return 0
+    say(f"{'from' if whole['direction'] == 'in' else 'to'} {_who(whole)}: {_said(whole)}, until {whole['expires']}")
+    if whole["message"]:
+        say(f"“{plain(' '.join(whole['message'].split()))}”")
+    rows = [
+        ("/".join(filter(None, (f["folder"], f["name"]))), size(f["size"]), f["content_id"]) for f in whole["listed"]
+    ]
+    table(rows, ("NAME", "SIZE", "CONTENT"))
+    return 0
+
+
+def accept(client: LocalClient, arguments: Arguments) -> int:
+    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
+    if (arguments.up_to is not None) and not arguments.always:
+        raise BadInputError("--up-to belongs to --always: how large an offer is accepted without asking.")
+    body = {"state": "accepted", **({"output": folder} if folder else {})}
+    offer = client.call("PATCH", f"/v1/offers/{arguments.id}", body)
+    if arguments.always:
+        rule = {"output": folder, "max_bytes": arguments.up_to}
+        rule = {k: v for k, v in rule.items() if v is not None}
+        client.call("PUT", f"/v1/offer-rules/{offer['peer_id']}", rule)
+    if arguments.wait:
+        (offer,) = _follow(client, [offer["id"]], True, quiet=arguments.json)
+    if arguments.json:
+        as_json(offer)
+    else:
+        say(f"{_names(offer)}: {_said(offer)}; it lands in {plain(offer['folder'] or '?')}")
+    if offer["state"] in ("accepted", "done"):
+        return 0
+    error = offer["error"] or {"detail": f"The offer is {offer['state']}."}
+    raise BarrioError(error["detail"])
+
+
+def decline(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, "declined")
+
+
+def withdraw(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, "withdrawn")
+
+
+def _change(client: LocalClient, arguments: Arguments, state: str) -> int:
+    offer = client.call("PATCH", f"/v1/offers/{arguments.id}", {"state": state})
+    as_json(offer) if arguments.json else say(f"{_names(offer)}: {offer['state']}")
+    return 0
+
+
+def rule_list(client: LocalClient, arguments: Arguments) -> int:
+    rules = client.call("GET", "/v1/offer-rules")["rules"]
+    if arguments.json:
+        as_json(rules)
+    elif not rules:
+        say("no rules: you are asked about each offer")
+    else:
+        rows = [
+            (r["peer_name"] or "?", size(r["max_bytes"]), r["output"] or "where downloads land", r["peer_id"])
+            for r in rules
+        ]
+        table(rows, ("MEMBER", "UP TO", "FOLDER", "PEER"))
+    return 0
+
+
+def rule_set(client: LocalClient, arguments: Arguments) -> int:
+    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
+    body = {"output": folder, "max_bytes": arguments.up_to}
+    peer = _recipient(client, arguments.peer)
+    rule = client.call("PUT", f"/v1/offer-rules/{peer}", {k: v for k, v in body.items() if v is not None})
+    said = f"offers of {plain(rule['peer_name']) or peer[:SHORT_ID]} up to {size(rule['max_bytes'])} are accepted"
+    as_json(rule) if arguments.json else say(said)
+    return 0
+
+
+def rule_remove(client: LocalClient, arguments: Arguments) -> int:
+    peer = _recipient(client, arguments.peer)
+    client.call("DELETE", f"/v1/offer-rules/{peer}")
+    as_json({"peer_id": peer, "removed": True}) if arguments.json else say("you are asked again")
+    return 0
+
+
+def _recipient(client: LocalClient, text: str) -> str:
+    """A member by name, id or the beginning of one; who is away is known from earlier offers."""
+    try:
+        return tree_verbs.peer_id(client, text)
+    except NotFoundError:
+        known = client.call("GET", "/v1/offers")["offers"] + client.call("GET", "/v1/offer-rules")["rules"]
+        ids = {o["peer_id"] for o in known if o["peer_name"] == text}
+        ids |= {o["peer_id"] for o in known if len(text) >= tree_verbs.MIN_PREFIX and o["peer_id"].startswith(text)}
+        if len(ids) != 1:
+            raise
+        return str(ids.pop())
+
+
+def _follow(client: LocalClient, ids: list[str], to_the_end: bool, quiet: bool) -> list[dict[str, Any]]:
+    """Until all are prepared, or `to_the_end`."""
+    told = ""
+    while True:
+        by_id = {o["id"]: o for o in client.call("GET", "/v1/offers")["offers"]}
+        mine = [by_id[i] for i in ids if i in by_id]
+        line = "; ".join(f"{_who(o)}: {_said(o)}" for o in mine)
+        if not quiet and to_the_end and line != told:
+            told = line
+            output.say(line)
+        if all(o["state"] in _ENDED if to_the_end else o["state"] != "preparing" for o in mine):
+            return mine
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _who(offer: dict[str, Any]) -> str:
+    return plain(offer["peer_name"]) or str(offer["peer_id"])[:SHORT_ID]
+
+
+def _names(offer: dict[str, Any]) -> str:
+    names = ", ".join(plain(name) for name in offer["names"])
+    return names or f"{offer['files']} files"
+
+
+def _said(offer: dict[str, Any]) -> str:
+    match offer["state"]:
+        case "preparing":
+            return "hashing"
+        case "waiting":
+            return f"waits until {_who(offer)} is here"
+        case "delivered":
+            return f"{_who(offer)} is asked" if offer["direction"] == "out" else "waits for your answer"
+        case "accepted":
+            return f"{offer['files_done']} of {offer['files']} files, {size(offer['bytes_done'])} fetched"
+        case state:
+            return str(state)

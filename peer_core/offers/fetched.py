@@ -1,0 +1,49 @@
+"""Which files of accepted offers are here: a part of the list of offers on disk. Any thread; all raise StorageError."""
+
+from collections.abc import Iterable, Sequence
+
+from peer_core.database import Database
+from peer_core.offers.rows import count_done
+
+
+class Fetched:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def missing(self, parcel: int) -> list[tuple[int, str, int]]:
+        """Files of an accepted offer that are not here yet: number, transfer and size."""
+        with self._database.read() as db:
+            return db.execute(
+                "SELECT number, transfer, size FROM files WHERE parcel = ? AND done = 0 ORDER BY number", (parcel,)
+            ).fetchall()
+
+    def set_transfers(self, parcel: int, transfers: Sequence[tuple[int, str, bool]]) -> None:
+        """(number of the file, its transfer, whether it is here already) each."""
+        with self._database.write() as db:
+            db.executemany(
+                "UPDATE files SET transfer = ?, done = max(done, ?) WHERE parcel = ? AND number = ?",
+                [(transfer, done, parcel, number) for number, transfer, done in transfers],
+            )
+            count_done(db, parcel)
+
+    def set_done(self, parcel: int, numbers: Iterable[int]) -> None:
+        with self._database.write() as db:
+            db.executemany("UPDATE files SET done = 1 WHERE parcel = ? AND number = ?", [(parcel, n) for n in numbers])
+            count_done(db, parcel)
+
+    def arrived(self, content_ids: Iterable[bytes]) -> set[int]:
+        """Notes that contents are here; returns the parcels of accepted offers that they are in."""
+        parcels: set[int] = set()
+        with self._database.write() as db:
+            for content_id in content_ids:
+                rows = db.execute(
+                    "SELECT f.parcel, f.number FROM files f JOIN offers o ON o.parcel = f.parcel "
+                    "WHERE f.content_id = ? AND o.direction = 'in' "
+                    "AND o.state IN ('accepted', 'failed') AND f.done = 0 AND f.transfer <> ''",
+                    (content_id,),
+                ).fetchall()
+                db.executemany("UPDATE files SET done = 1 WHERE parcel = ? AND number = ?", rows)
+                parcels.update(parcel for parcel, _ in rows)
+            for parcel in parcels:
+                count_done(db, parcel)
+        return parcels

@@ -174,6 +174,9 @@ class Source:
     rate: float
     failures: int
     reason: str
+    wasted: int = 0
+    retries: int = 0
+    quarantined_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -414,6 +417,9 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
                 rate=s.get("rate") or 0,
                 failures=s.get("failures") or 0,
                 reason=s.get("reason") or "",
+                wasted=s.get("wasted") or 0,
+                retries=s.get("retries") or 0,
+                quarantined_until=_time(s.get("quarantined_until")),
             )
             for s in data.get("sources") or ()
         ),

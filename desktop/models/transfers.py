@@ -116,7 +116,7 @@ class SourcesModel(RowModel[Source]):
             Column(
                 "state",
                 words("column.state"),
-                lambda s: words(f"source.{s.state}"),
+                lambda s: _source_state(words, s),
                 tooltip=lambda s: as_tooltip(s.reason),
             ),
             Column("pieces", words("column.pieces"), lambda s: words.number(s.pieces), lambda s: s.pieces, right=True),
@@ -124,7 +124,8 @@ class SourcesModel(RowModel[Source]):
             Column(
                 "rate", words("column.rate"), lambda s: words.rate(s.rate) if s.state == "active" else "", right=True
             ),
-            Column("failures", words("column.failures"), lambda s: words.number(s.failures), right=True),
+            Column("wasted", words("column.wasted"), lambda s: words.size(s.wasted), lambda s: s.wasted, right=True),
+            Column("failures", words("column.failures"), lambda s: words.number(s.retries or s.failures), right=True),
         )
         super().__init__(columns, lambda s: s.peer_id, parent)
 
@@ -135,6 +136,12 @@ def _name(transfer: Transfer) -> str:
 
 def _name_tooltip(transfer: Transfer) -> str:
     return as_tooltip(transfer.path or transfer.name)
+
+
+def _source_state(words: Words, source: Source) -> str:
+    """A quarantined one says until when."""
+    until = words.moment(source.quarantined_until) if source.state == "banned" else ""
+    return words("source.quarantined", time=until) if until else words(f"source.{source.state}")
 
 
 def _source_name(source: Source) -> str:

@@ -13,8 +13,8 @@ from desktop.widgets.delegates import Cell, IconTextCell
 from desktop.widgets.states import Banner
 from desktop.widgets.table import Table
 
-_WIDTHS = {"state": 108, "pieces": 76, "bytes": 96, "rate": 96, "failures": 76}
-_YIELDS = ("rate", "failures", "state")
+_WIDTHS = {"state": 132, "pieces": 76, "bytes": 96, "rate": 96, "wasted": 96, "failures": 76}
+_YIELDS = ("rate", "failures", "wasted", "state")
 _LEAST_NAME = 110
 _TABLE_HEIGHT = 124
 _FACTS = ("folder", "size", "pieces", "started", "finished")

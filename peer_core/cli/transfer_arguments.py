@@ -12,9 +12,9 @@ class MakeVerb(Protocol):
 
 def add(verb: MakeVerb) -> None:
     """`verb` makes a parser of a verb."""
-    listed = verb("transfers", "List transfers, or files of a folder", transfer_verbs.transfers)
-    what = "files ID: what is in a folder; clear: take what is done off the list"
-    listed.add_argument("what", metavar="WHAT", nargs="?", choices=("files", "clear"), help=what)
+    listed = verb("transfers", "List transfers, or what is told of one", transfer_verbs.transfers)
+    what = "files ID: what is in a folder; receipt ID: who gave which pieces; clear: take what is done off the list"
+    listed.add_argument("what", metavar="WHAT", nargs="?", choices=("files", "receipt", "clear"), help=what)
     listed.add_argument("id", metavar="ID", nargs="?")
     for name, text, call in (
         ("pause", "Pause a transfer", transfer_verbs.pause),
@@ -26,6 +26,8 @@ def add(verb: MakeVerb) -> None:
     cancel = verb("cancel", "Cancel a transfer, or take it off the list", transfer_verbs.cancel)
     cancel.add_argument("id", metavar="ID")
     cancel.add_argument("--keep", action="store_true", help="leave the partial file")
+    caught = verb("quarantine", "Holders that were caught lying, or ask one again", transfer_verbs.quarantine)
+    caught.add_argument("--lift", dest="peer", metavar="PEER_ID", help="ask that member again")
     move = verb("move", "Move a transfer in the queue, among those of its priority", transfer_verbs.move)
     move.add_argument("id", metavar="ID")
     move.add_argument("where", choices=("up", "down", "top", "bottom"))

@@ -4,6 +4,7 @@ import argparse
 from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from peer_core.cli import output
 from peer_core.cli.client import LocalClient
@@ -14,6 +15,7 @@ from peer_core.sizes import human as size
 PAGE = 1000
 # So many ids fit into one request.
 MOST_IDS = 5000
+SHOWN_RUNS = 8
 Arguments = argparse.Namespace
 
 
@@ -27,6 +29,8 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
             return 0
         case "files":
             return _files(client, arguments, _id(arguments))
+        case "receipt":
+            return _receipt(client, arguments, _id(arguments))
     raise AssertionError(arguments.what)
 
 
@@ -104,6 +108,47 @@ def _files(client: LocalClient, arguments: Arguments, transfer_id: str) -> int:
     root = client.call("GET", f"/v1/transfers/{transfer_id}")["path"]
     rows = [(_below(root, f), f["state"], size(f["size"]), "you have it" if f["have"] else "", f["id"]) for f in files]
     table(rows, ("NAME", "STATE", "SIZE", "", "ID"))
+    return 0
+
+
+def _receipt(client: LocalClient, arguments: Arguments, transfer_id: str) -> int:
+    receipt = client.call("GET", f"/v1/transfers/{transfer_id}/receipt")
+    if arguments.json:
+        as_json(receipt)
+        return 0
+    moved = receipt["bytes"]
+    say(f"{plain(receipt['name'])}: {receipt['state']}, verified {receipt['verified'] or 'not yet'}")
+    wasted = f"{size(moved['wasted'])} wasted, {receipt['retries']} retries"
+    say(f"{size(moved['verified'])} of {size(receipt['size'])} kept; {size(moved['received'])} came in, {wasted}")
+    rows = [
+        (
+            h["name"],
+            str(h["pieces"]),
+            ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in h["runs"][:SHOWN_RUNS])
+            + (" …" if len(h["runs"]) > SHOWN_RUNS else ""),
+            size(h["bytes"]),
+            size(h["wasted"]),
+            str(h["retries"]),
+            f"until {h['quarantined_until']}" if h["quarantined_until"] else "",
+            h["reason"] or "",
+        )
+        for h in receipt["holders"]
+    ]
+    table(rows, ("HOLDER", "PIECES", "WHICH", "BYTES", "WASTED", "RETRIES", "QUARANTINE", "REASON"))
+    return 0
+
+
+def quarantine(client: LocalClient, arguments: Arguments) -> int:
+    if arguments.peer:
+        client.call("DELETE", f"/v1/quarantine/{quote(arguments.peer, safe='')}")
+    holders = client.call("GET", "/v1/quarantine")["holders"]
+    if arguments.json:
+        as_json(holders)
+    elif not holders:
+        say("nobody is in quarantine")
+    else:
+        rows = [(h["name"], h["until"], h["reason"], h["peer_id"]) for h in holders]
+        table(rows, ("NAME", "UNTIL", "REASON", "PEER"))
     return 0
 
 

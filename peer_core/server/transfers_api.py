@@ -6,16 +6,22 @@ from typing import Any, Protocol, TypeVar
 
 from flask import Response, jsonify, request
 
-from peer_core.errors import BadInputError
+from peer_core.errors import BadInputError, NotFoundError
 from peer_core.server import problems, shapes
 from peer_core.server.openapi import Route
 from peer_core.server.people_api import OtherPeople
-from peer_core.transfer.types import Move, Priority, Transfer
+from peer_core.transfer.quarantine import Quarantined
+from peer_core.transfer.types import Move, Priority, Receipt, Transfer
 from protos.agreed import decode_id
 
 MOST_ROWS = 1000
 FILE_ROWS = 200
 E = TypeVar("E", bound=Enum)
+
+
+class Quarantine(Protocol):
+    def all(self) -> list[Quarantined]: ...
+    def lift(self, peer_ids: Iterable[str]) -> list[str]: ...
 
 
 class Queue(Protocol):
@@ -26,6 +32,9 @@ class Queue(Protocol):
     def files(self, folder_id: str, limit: int, after: int) -> tuple[list[Transfer], int | None]: ...
     def find(self, content_ids: Iterable[bytes]) -> list[Transfer]: ...
     def get(self, transfer_id: str) -> Transfer: ...
+    def receipt(self, transfer_id: str) -> Receipt: ...
+    @property
+    def quarantine(self) -> Quarantine: ...
     def pause(self, transfer_id: str) -> Transfer: ...
     def resume(self, transfer_id: str) -> Transfer: ...
     def pause_all(self) -> None: ...
@@ -108,6 +117,9 @@ class TransferHandlers:
                 query={"keep": "true leaves the partial file"},
                 status=204,
             ),
+            Route("GET", f"{one}/receipt", "Who gave which pieces", self.receipt),
+            Route("GET", "/v1/quarantine", "Holders that were caught lying", self.quarantine),
+            Route("DELETE", "/v1/quarantine/<peer_id>", "Asks a holder again", self.lift, status=204),
             Route("GET", f"{one}/files", "Files of a folder's transfer", self.files, query=files),
             Route("PATCH", f"{one}/files", "Chooses files of a folder", self.choose, fields=choice),
         ]
@@ -154,6 +166,17 @@ class TransferHandlers:
 
     def one(self, transfer_id: str) -> Response:
         return jsonify(shapes.transfer(self._peer.queue.get(transfer_id)))
+
+    def receipt(self, transfer_id: str) -> Response:
+        return jsonify(shapes.receipt(self._peer.queue.receipt(transfer_id)))
+
+    def quarantine(self) -> Response:
+        return jsonify(holders=[shapes.quarantined(each) for each in self._peer.queue.quarantine.all()])
+
+    def lift(self, peer_id: str) -> tuple[str, int]:
+        if not self._peer.queue.quarantine.lift([peer_id]):
+            raise NotFoundError("That member is in no quarantine.")
+        return "", 204
 
     def files(self, transfer_id: str) -> Response:
         limit = problems.number_argument("limit", FILE_ROWS, 1, MOST_ROWS)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from peer_core.errors import ConflictError, NotFoundError
 from peer_core.transfer.folder import Folder
+from peer_core.transfer.quarantine import Quarantine
 from peer_core.transfer.record import Record
 from peer_core.transfer.roster import Roster
 from peer_core.transfer.runner import Runner, Wish, drop_part
@@ -15,7 +16,8 @@ from peer_core.transfer.types import SourceReport, SourceState, TransferState
 class FolderWork:
     """All raise StorageError."""
 
-    def __init__(self, roster: Roster, runner: Runner, store: TransferStore) -> None:
+    def __init__(self, roster: Roster, runner: Runner, store: TransferStore, quarantine: Quarantine) -> None:
+        self._quarantine = quarantine
         self._roster = roster
         self._runner = runner
         self._store = store
@@ -35,14 +37,17 @@ class FolderWork:
             raise ConflictError("This transfer is done already.")
         folder.record.paused = False
         again = []
+        caught: set[str] = set()
         for record in folder.files:
             self._runner.take_back(record.id, Wish.PAUSE, Wish.REST)
             resting = record.state in (TransferState.WAITING, TransferState.PAUSED, TransferState.FAILED)
             if resting and not self._runner.runs(record.id):
                 record.state, record.trouble = TransferState.QUEUED, None
+                caught.update(s.peer_id for s in record.sources if s.state is SourceState.BANNED)
                 record.sources = tuple(pardoned(s) for s in record.sources)
                 self._runner.forget(record.id)
                 again.append(record)
+        self._quarantine.lift(caught)
         self._store.save_all(again, [folder.record])
         for record in again:
             self._roster.settle(record)

@@ -3,13 +3,14 @@
 `run` belongs to one thread. Each step is on disk before its effect, so a killed program enters at the right one.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
-from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
+from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, StorageError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
@@ -17,12 +18,14 @@ from peer_core.transfer.crew import Crew
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
-from peer_core.transfer.record import Record, merged
+from peer_core.transfer.quarantine import Quarantine
+from peer_core.transfer.record import Record, joined_runs, merged
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Holder, Locator, SourceState, Transfer, TransferState
+from peer_core.transfer.types import Adopter, Holder, Locator, SourceReport, SourceState, Transfer, TransferState
 from protos.agreed import encode_id
 
 LOCATE_AGAIN_SECONDS = 30.0
+log = logging.getLogger("barrio.transfer")
 
 
 class Stopped(Exception):
@@ -40,6 +43,7 @@ class Surroundings:
     promised: Callable[[Record], int]
     received: Callable[[int], None]
     intake: Intake
+    quarantine: Quarantine
 
 
 class Job:
@@ -138,10 +142,10 @@ class Job:
         holders = [h for h in located.holders if h.peer_id != own]
         if not holders:
             raise NoSourceError("Nobody online has this file now; it goes on when a holder returns.")
-        banned = {s.peer_id: s for s in self._before if s.state is SourceState.BANNED}
-        good = [h for h in holders if h.peer_id not in banned]
+        caught = {h.peer_id: entry for h in holders if (entry := self._around.quarantine.entry(h.peer_id))}
+        good = [h for h in holders if h.peer_id not in caught]
         if not good:
-            reason = next(iter(banned.values())).reason or "A holder sent wrong bytes."
+            reason = next(iter(caught.values())).reason
             raise PeerMisbehavedError(f"No honest holder is online. {reason} What is here stays; try again later.")
         return good
 
@@ -164,7 +168,7 @@ class Job:
 
     def _fetch(self, part: PartFile, holders: list[Holder]) -> None:
         """Until all pieces are in the part file. Locates only when pieces are missing."""
-        banned = frozenset(s.peer_id for s in self._before if s.state is SourceState.BANNED)
+        banned = frozenset(entry.peer_id for entry in self._around.quarantine.all())
         around = self._around
         crew = Crew(around.identity, self.record.content_id, part, banned, around.received, around.intake)
         with self._lock:
@@ -178,8 +182,32 @@ class Job:
             record, progress = self.record, crew.progress()
             with self._lock:
                 record.pieces_done, record.bytes_done = progress.pieces_done, progress.bytes_done
-                record.sources = merged(self._before, progress.sources)
+                record.sources = merged(self._before, self._quarantined(progress.sources))
+                record.given = self._given(crew)
                 self._crew = None
+
+    def given(self) -> dict[str, list[list[int]]]:
+        """Of each holder the pieces that are from it, as runs [first, last]. Any thread."""
+        with self._lock:
+            crew = self._crew
+        return self.record.given if crew is None else self._given(crew)
+
+    def _given(self, crew: Crew) -> dict[str, list[list[int]]]:
+        before, now = self.record.given, crew.given()
+        return {key: joined_runs(before.get(key, []), now.get(key, [])) for key in {*before, *now}}
+
+    def _quarantined(self, sources: tuple[SourceReport, ...]) -> tuple[SourceReport, ...]:
+        """Nothing is fetched for a while from those that were caught, by no transfer."""
+        put = self._around.quarantine.put
+        reports = []
+        for source in sources:
+            if source.state is SourceState.BANNED:
+                try:
+                    source = replace(source, until=put(source.peer_id, source.name, source.reason or ""))
+                except StorageError as error:
+                    log.warning("a quarantine could not be kept: %s", error.message)
+            reports.append(source)
+        return tuple(reports)
 
     def _attend(self, crew: Crew, holders: list[Holder]) -> None:
         """Looks after the crew until it is done: locates again now and then, and whenever nobody is left."""

@@ -14,6 +14,7 @@ from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.folder import Folder, sources_of
 from peer_core.transfer.folder_work import FolderWork, pardoned
 from peer_core.transfer.job import Surroundings
+from peer_core.transfer.quarantine import Quarantine
 from peer_core.transfer.record import Record
 from peer_core.transfer.roster import Roster, Unit
 from peer_core.transfer.runner import Runner, Wish
@@ -23,6 +24,8 @@ from peer_core.transfer.types import (
     Locator,
     Move,
     Priority,
+    Receipt,
+    SourceState,
     Transfer,
     TransferState,
     Wanted,
@@ -48,18 +51,19 @@ class Transfers:
         self._received = received
         self._intake = intake or Intake()
         self._default_folder = default_folder
+        self.quarantine = Quarantine(store)
         self._condition = threading.Condition()
         # All guarded by _condition.
         self._roster = Roster(store)
         self._adding = Adding(self._roster, store)
         self._runner = Runner(self._condition, self._roster, store, slots)
-        self._folders = FolderWork(self._roster, self._runner, store)
+        self._folders = FolderWork(self._roster, self._runner, store, self.quarantine)
 
     def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
         """Begins with the transfers that were active when the last run ended."""
-        self._runner.start(
-            Surroundings(identity, self._store, locate, adopt, self._promised, self._received, self._intake)
-        )
+        received, intake = self._received, self._intake
+        around = (identity, self._store, locate, adopt, self._promised, received, intake, self.quarantine)
+        self._runner.start(Surroundings(*around))
 
     def stop_soon(self) -> None:
         """Tells all jobs to stop where they are; they go on at the next start."""
@@ -171,6 +175,12 @@ class Transfers:
                 return self._file(self._record(transfer_id))
             whole = sources_of(self._runner.snapshot(file) for file in folder.files)
             return replace(self._folder(folder), sources=whole)
+
+    def receipt(self, transfer_id: str) -> Receipt:
+        """Of a folder without the pieces of each file. Raises NotFoundError."""
+        with self._condition:
+            record = self._roster.records.get(transfer_id)
+            return Receipt(self.get(transfer_id), {} if record is None else self._runner.given(record))
 
     def pause(self, transfer_id: str) -> Transfer:
         """Raises NotFoundError, ConflictError for an ended one."""
@@ -310,6 +320,7 @@ class Transfers:
         """Queues a resting transfer."""
         self._runner.take_back(record.id, Wish.PAUSE)
         if not self._runner.runs(record.id):
+            self.quarantine.lift(s.peer_id for s in record.sources if s.state is SourceState.BANNED)
             record.state, record.trouble = TransferState.QUEUED, None
             record.sources = tuple(pardoned(s) for s in record.sources)
             self._runner.forget(record.id)

@@ -89,6 +89,10 @@ class Runner:
     def others(self, record: Record) -> list[Job]:
         return [job for job_id, (job, _) in self._jobs.items() if job_id != record.id]
 
+    def given(self, record: Record) -> dict[str, list[list[int]]]:
+        running = self._jobs.get(record.id)
+        return running[0].given() if running else record.given
+
     def snapshot(self, record: Record) -> Transfer:
         running = self._jobs.get(record.id)
         return running[0].snapshot() if running else record.snapshot()

@@ -1,5 +1,6 @@
 """Transfers on disk: one row each, written at changes of state only; manifests and records of pieces as files."""
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,11 +28,14 @@ KIND = Kind(
 )
 _COLUMNS = (
     "id, content_id, name, folder, created, state, path, part, size, pieces, pieces_done, bytes_done, "
-    "trouble, finished, sources, parent, number, have, priority, position"
+    "trouble, finished, sources, parent, number, have, priority, position, given"
 )
-_INSERT = f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_INSERT = f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
+_QUARANTINE = "peer_id, name, reason, since, until, times"
 _FOLDER = "id, name, folder, path, created, priority, position, paused, finished"
 _INSERT_FOLDER = f"INSERT OR REPLACE INTO folder ({_FOLDER}) VALUES ({', '.join('?' * 9)})"
+# Peer, name, reason, since when, until when, how often it was caught.
+QuarantineRow = tuple[str, str, str, float, float, int]
 
 
 class TransferStore:
@@ -73,6 +77,14 @@ class TransferStore:
             connection.executemany("DELETE FROM transfer WHERE id = ?", [(record.id,) for record in records])
         for record in records:
             self.forget_pieces(record)
+
+    def quarantined(self) -> list[QuarantineRow]:
+        with self._database.read() as connection:
+            return connection.execute(f"SELECT {_QUARANTINE} FROM quarantine").fetchall()
+
+    def save_quarantined(self, row: QuarantineRow) -> None:
+        with self._database.write() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO quarantine ({_QUARANTINE}) VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def forget_pieces(self, record: Record) -> None:
         """Takes away what only an unfinished transfer needs."""
@@ -122,6 +134,7 @@ def _values(record: Record) -> tuple[Any, ...]:
         record.have,
         record.priority.value,
         record.position,
+        json.dumps(record.given),
     )
 
 
@@ -161,4 +174,5 @@ def _record(row: tuple[Any, ...], paths: dict[str, Path]) -> Record:
         have=bool(row[17]),
         priority=Priority(row[18]),
         position=row[19],
+        given=json.loads(row[20]),
     )

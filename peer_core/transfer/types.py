@@ -109,7 +109,11 @@ class Trouble:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What one holder gave: verified pieces and their bytes. `rate` in bytes a second."""
+    """What one holder gave: verified pieces and their bytes. `rate` in bytes a second.
+
+    `received`: all bytes of content that came, kept or not; `retries`: how often it was asked again after an error;
+    `verified`: when its last piece was; `until`: when a quarantine that it got here ends. Seconds since 1970.
+    """
 
     peer_id: str
     name: str
@@ -119,6 +123,14 @@ class SourceReport:
     rate: float
     failures: int
     reason: str | None
+    received: int = 0
+    retries: int = 0
+    verified: float | None = None
+    until: float | None = None
+
+    @property
+    def wasted(self) -> int:
+        return max(0, self.received - self.bytes)
 
 
 @dataclass(frozen=True)
@@ -163,3 +175,11 @@ class Transfer:
     place: int | None = None
     have: bool = False
     files: Files | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Who gave what of a transfer; `given`: of each holder the pieces that are from it, as runs [first, last]."""
+
+    transfer: Transfer
+    given: dict[str, list[list[int]]]

@@ -64,6 +64,12 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     assert (row["kind"], row["files"]["total"], row["files"]["done"], row["size"]) == ("folder", 4, 4, 20_000)
     files = d.json("transfers", "files", row["id"])
     assert [f["id"] for f in files] == [t["id"] for t in done]
+    receipt = d.json("transfers", "receipt", files[0]["id"])
+    assert [(h["name"], h["runs"], h["bytes"]) for h in receipt["holders"]] == [("ana", [[0, 0]], 5000)]
+    assert receipt["verified"]
+    whole = d.verb("transfers", "receipt", row["id"])
+    assert "0 B wasted, 0 retries" in whole
+    assert d.json("quarantine") == []
     one = d.json("get", "--from", "ana", "ana-files/suelto.txt", "--output", str(got))
     assert [t["path"] for t in one] == [str(got / "suelto.txt")]
 

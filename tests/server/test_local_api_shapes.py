@@ -106,6 +106,8 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("POST", "/v1/transfers/find", b"{}", 400),
         ("GET", "/v1/transfers?cursor=x", b"", 400),
         ("GET", "/v1/transfers/nothing/files", b"", 404),
+        ("GET", "/v1/transfers/nothing/receipt", b"", 404),
+        ("DELETE", "/v1/quarantine/nobody", b"", 404),
         ("GET", "/v1/transfers/nothing/files?after=-1", b"", 400),
         ("PATCH", "/v1/transfers/nothing/files", b"{}", 400),
         ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": 1}', 400),

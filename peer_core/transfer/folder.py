@@ -18,6 +18,8 @@ class Folder:
     def __init__(self, record: FolderRecord) -> None:
         self.record = record
         self.files: list[Record] = []
+        # One of its files has no room, so none starts.
+        self.held = False
         self._states: Counter[TransferState] = Counter()
         self._counted: list[tuple[TransferState, int, int]] = []
         self._size = self._bytes_done = 0
@@ -65,6 +67,8 @@ class Folder:
         states = {t.state for t in running}
         if states:
             return _State.RUNNING if _State.RUNNING in states else _State.LOCATING
+        if self.held and self._states[_State.PAUSED]:
+            return _State.PAUSED
         return next((state for state in _LEADING if self._states[state]), _State.DONE)
 
     def snapshot(self, running: Mapping[int, Transfer], place: int | None) -> Transfer:

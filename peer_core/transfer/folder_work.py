@@ -35,7 +35,7 @@ class FolderWork:
         """Raises ConflictError when it has ended."""
         if not folder.unfinished:
             raise ConflictError("This transfer is done already.")
-        folder.record.paused = False
+        folder.record.paused = folder.held = False
         again = []
         caught: set[str] = set()
         for record in folder.files:

@@ -98,7 +98,7 @@ class Roster:
         """It was paused or resumed, or its last file came or went."""
         record = folder.record
         self._mark_open(record.id, folder.unfinished)
-        if record.paused:
+        if record.paused or folder.held:
             self._line.close(record.id)
         else:
             self._line.place(record.id, _key(record))
@@ -207,7 +207,7 @@ class Roster:
         self._places = None
         for unit in units:
             folder = self.folders.get(unit.id)
-            if folder is None or not folder.record.paused:
+            if folder is None or not (folder.record.paused or folder.held):
                 self._line.place(unit.id, _key(unit))
 
     def _mark_open(self, unit_id: str, is_open: bool) -> None:

@@ -15,6 +15,7 @@ from peer_core.errors import (
     NoSourceError,
     StorageError,
 )
+from peer_core.transfer.finishing import bytes_on_disk, check_room
 from peer_core.transfer.job import Job, Stopped, Surroundings
 from peer_core.transfer.record import Record, trouble_of
 from peer_core.transfer.roster import Roster
@@ -25,6 +26,7 @@ from peer_core.transfer.types import Transfer, TransferState, Trouble
 MAX_RUNNING = 64
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 STOP_SECONDS = 3.0
+ROOM_SECONDS = 2.0
 log = logging.getLogger("barrio.transfer")
 
 
@@ -56,6 +58,8 @@ class Runner:
         self._retry_at: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
         self._wishes: dict[str, Wish] = {}
+        self._no_room = {record.id for record in roster.records.values() if lacks_room(record)}
+        self._room_at = 0.0
         self._stopping = False
 
     def start(self, around: Surroundings) -> None:
@@ -121,17 +125,50 @@ class Runner:
         self._attempts.pop(record_id, None)
         self._retry_at.pop(record_id, None)
 
+    def has_no_room(self, record: Record) -> None:
+        """It rests until there is room, its folder with it."""
+        self._no_room.add(record.id)
+        folder = self._roster.folders.get(record.parent)
+        if folder is not None:
+            folder.held = True
+            self._roster.close(folder)
+
+    def _wake_when_room(self) -> None:
+        """Those that were paused because the disk was full go on when it is not."""
+        self._room_at = time.monotonic() + ROOM_SECONDS
+        for record_id in list(self._no_room):
+            record = self._roster.records.get(record_id)
+            if record is None or record_id in self._jobs or not lacks_room(record):
+                # A hand has changed it meanwhile.
+                self._no_room.discard(record_id)
+                continue
+            part = record.part or record.folder
+            try:
+                check_room(record.folder, (record.size or 0) - bytes_on_disk(part), 0)
+            except StorageError:
+                continue
+            self._no_room.discard(record_id)
+            record.state, record.trouble = TransferState.QUEUED, None
+            folder = self._roster.folders.get(record.parent)
+            if folder is not None:
+                folder.held = False
+                self._roster.folder_changed(folder)
+            self._roster.settle(record)
+
     def _schedule(self) -> None:
         """Starts jobs while there is room, and waiting ones again when their time has come."""
         with self._condition:
             while not self._stopping:
                 self._wake_waiting()
+                if self._no_room and time.monotonic() >= self._room_at:
+                    self._wake_when_room()
                 while len(self._jobs) < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
                     record = self._roster.first()
                     if record is None:
                         break
                     self._start_job(record)
-                self._condition.wait(self._retries[0][0] - time.monotonic() if self._retries else None)
+                ahead = [at for at, _ in self._retries[:1]] + ([self._room_at] if self._no_room else [])
+                self._condition.wait(max(0.0, min(ahead) - time.monotonic()) if ahead else None)
 
     def _wake_waiting(self) -> None:
         now = time.monotonic()
@@ -187,6 +224,8 @@ class Runner:
         if wish is Wish.SKIP and not done:
             self.skip(record)
         self._roster.settle(record, waits)
+        if lacks_room(record):
+            self.has_no_room(record)
         folder = self._roster.folders.get(record.parent)
         if folder is not None and not folder.unfinished:
             folder.record.finished = record.finished
@@ -230,6 +269,10 @@ class Runner:
             log.exception("a download failed by a mistake in the program")
             return TransferState.FAILED, trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
         return TransferState.DONE, None
+
+
+def lacks_room(record: Record) -> bool:
+    return record.state is TransferState.PAUSED and record.trouble is not None and record.trouble.code == "no-room"
 
 
 def drop_part(record: Record) -> None:

@@ -316,7 +316,10 @@ class Peer:
         if "slow_mode" in values and "slow_since" not in values:
             # The last word counts, a hand's or the schedule's.
             values = {**values, "slow_since": int(time.time())}
+        before = self._download_folder()
         self._settings.change(values)
+        if self._download_folder() != before:
+            self._require_transfers().follow(before, self._download_folder())
         self._limits.settings_changed()
         self._require_transfers().slots_changed()
 

@@ -92,6 +92,7 @@ class Job:
         if record.size not in (None, manifest.size):
             raise PeerMisbehavedError("The file has another size than was promised; nothing of it is fetched.")
         record.size, record.pieces = manifest.size, manifest.count
+        self._check_part()
         record.part = record.part or part_path(record.folder, record.name, record.id)
         check_room(record.folder, manifest.size - bytes_on_disk(record.part), self._around.promised(record))
         self._enter(TransferState.RUNNING)
@@ -119,6 +120,17 @@ class Job:
             rate=now.rate,
             eta_seconds=left / now.rate if now.rate > 1 and base.state is TransferState.RUNNING else None,
             sources=merged(self._before, now.sources),
+        )
+
+    def _check_part(self) -> None:
+        """Raises StorageError, once, for a partial file that is not where it was: a hand may bring it back."""
+        record = self.record
+        if record.part is None or not record.bytes_done or record.part.exists():
+            return
+        record.pieces_done = record.bytes_done = 0
+        raise StorageError(
+            f"The partial file {record.part.name} is not in {record.folder} any more. Bring it back, or set the folder "
+            "for downloads to where it is now, and resume; otherwise resuming begins again."
         )
 
     def _enter(self, state: TransferState) -> None:

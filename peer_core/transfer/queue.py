@@ -14,6 +14,7 @@ from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.folder import Folder, sources_of
 from peer_core.transfer.folder_work import FolderWork, pardoned
 from peer_core.transfer.job import Surroundings
+from peer_core.transfer.moving import follow, follow_folder
 from peer_core.transfer.quarantine import Quarantine
 from peer_core.transfer.record import Record
 from peer_core.transfer.roster import Roster, Unit
@@ -305,6 +306,26 @@ class Transfers:
             self._save_units([unit])
             self._condition.notify_all()
             return self._unit(transfer_id)
+
+    def follow(self, old: Path, new: Path) -> None:
+        """The folder for downloads is another one now: transfers go with the files that were moved there. Those that
+        run are stopped for that, and go on. Raises StorageError."""
+        with self._condition:
+            below = [r for r in self._roster.records.values() if r.folder.is_relative_to(old)]
+            running = [record.id for record in below if self._runner.runs(record.id)]
+            # So that no other one begins at the old place meanwhile.
+            self._runner.halted = True
+            try:
+                self._runner.stop_jobs(running, Wish.REST)
+            finally:
+                self._runner.halted = False
+            moved = follow((record for record in below if not self._runner.runs(record.id)), old, new)
+            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, old, new)]
+            self._store.save_all(moved, folders)
+            for record in moved:
+                if record.state is TransferState.PAUSED and record.trouble is not None and record.id in running:
+                    self._take_up(record)
+            self._condition.notify_all()
 
     def slots_changed(self) -> None:
         """More slots are taken at once. Of fewer, running transfers keep theirs until they rest."""

@@ -61,6 +61,7 @@ class Runner:
         self._no_room = {record.id for record in roster.records.values() if lacks_room(record)}
         self._room_at = 0.0
         self._stopping = False
+        self.halted = False
 
     def start(self, around: Surroundings) -> None:
         self._around = around
@@ -162,7 +163,7 @@ class Runner:
                 self._wake_waiting()
                 if self._no_room and time.monotonic() >= self._room_at:
                     self._wake_when_room()
-                while len(self._jobs) < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
+                while not self.halted and len(self._jobs) < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
                     record = self._roster.first()
                     if record is None:
                         break

@@ -245,6 +245,20 @@ def test_settings_are_kept_and_those_of_the_command_line_are_locked(api: httpx.C
     assert api.get("/v1/status").json()["name"] == "Ana"
 
 
+def test_transfers_go_with_the_folder_for_downloads(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    peer = Peer(tmp_path / "data", {"listen": "127.0.0.1:0"})
+    peer.start()
+    try:
+        peer.change_settings({"download_dir": str(old)})
+        made = peer.queue.add(bytes(32), "film", paused=True)
+        old.rename(new)
+        peer.change_settings({"download_dir": str(new)})
+        assert peer.queue.get(made.id).path == new / "film"
+    finally:
+        peer.stop()
+
+
 def test_the_local_api_is_not_on_other_addresses(peer: Peer) -> None:
     port = int(peer.local_url.rpartition(":")[2])
     for address in ("127.0.0.2", "::1"):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, scan, storm
+from benchmarks import catalogue, hashing, heartbeats, indexing, scan, small, storm, transfer
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -76,6 +76,17 @@ def bench_index(arguments: argparse.Namespace, report: Report) -> None:
     _add(report, "storm", storm.run(argparse.Namespace(files=min(files, 200_000), storm=new)))
 
 
+def bench_transfer(arguments: argparse.Namespace, report: Report) -> None:
+    """A large file from one holder and from four, beside nginx and curl."""
+    size = {"100k": 256, "1m": 1024, "10m": 2048}[arguments.scale]
+    _add(report, "transfer", transfer.run(argparse.Namespace(mebibytes=size, rounds=5)))
+
+
+def bench_small(arguments: argparse.Namespace, report: Report) -> None:
+    """10,000 small files from peer to peer, beside rsync's daemon."""
+    _add(report, "small", small.run(argparse.Namespace(files=10_000)))
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -89,6 +100,8 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "scan": bench_scan,
     "hash": bench_hash,
     "index": bench_index,
+    "transfer": bench_transfer,
+    "small": bench_small,
 }
 
 

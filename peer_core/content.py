@@ -18,6 +18,8 @@ MIN_PIECE = 1 << 20
 MAX_PIECE = 1 << 24
 TARGET_PIECES = 16_384
 MAX_SIZE = 1 << 53
+# Files up to this size are given many in one answer.
+SMALL_BYTES = 256 << 10
 
 
 def piece_size_for(size: int) -> int:

@@ -1,11 +1,13 @@
 """The half of a peer that needs a barrio: its server for other peers, its presence, its directory."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from peer_core import __version__
 from peer_core.addresses import format_host_port, own_addresses, parse_listen
 from peer_core.directory.directory import Directory
+from peer_core.directory.types import Location
 from peer_core.errors import BarrioError, InUseError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -22,6 +24,8 @@ from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
 from peer_core.settings import Settings
+from peer_core.transfer.exchange import Exchange
+from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.types import Holder, Located
 
 THREADS = 16
@@ -42,10 +46,12 @@ class Online:
         settings: Settings,
         library: Library,
         offers: Offers,
+        exchange: Exchange,
         sent: Meter,
         limits: Policy,
     ) -> None:
         self.identity = identity
+        self._exchange = exchange
         self._listens_elsewhere: InUseError | None = None
         self._library = library
         self._offers = offers
@@ -84,11 +90,23 @@ class Online:
 
     def locate(self, content_id: bytes) -> Located:
         """Live holders, for a transfer."""
-        location = self.directory.locate([content_id])[0]
+        return self.locate_all([content_id])[0]
+
+    def locate_all(self, content_ids: Sequence[bytes]) -> list[Located]:
+        """Live holders of each."""
+        return [self._located(location) for location in self.directory.locate(content_ids)]
+
+    def _located(self, location: Location) -> Located:
         holders = tuple(
             Holder(p.peer_id, p.name, p.addresses) for p in location.holders if not self.is_revoked(p.peer_id)
         )
-        return Located(location.size, location.name, holders)
+        return Located(location.size, location.name, holders, public=bool(holders))
+
+    def find(self, peer_ids: Sequence[str]) -> list[Holder]:
+        """Members that download something, for a transfer."""
+        wanted = [peer_id for peer_id in peer_ids if not self.is_revoked(peer_id)]
+        found = self.directory.find_peers(wanted) if wanted else {}
+        return [Holder(p.peer_id, p.name, p.addresses, partial=True) for p in found.values()]
 
     # What the peer API asks for (the protocol `ServingPeer`).
 
@@ -111,6 +129,12 @@ class Online:
 
     def offer_told(self, caller: str, number: str, data: bytes) -> OfferState:
         return self._offers.told(caller, number, data)
+
+    def part(self, content_id: bytes) -> PartFile | None:
+        return self._exchange.part(content_id)
+
+    def meet(self, content_id: bytes, caller: str) -> list[str]:
+        return [p for p in self._exchange.meet(content_id, caller) if not self.is_revoked(p)]
 
     @property
     def browsing(self) -> Browsing:

@@ -150,10 +150,11 @@ class Peer:
 
     def _go_online(self, identity: Identity) -> None:
         assert self._library is not None and self._transfers is not None and self._people is not None
-        online = Online(identity, self._settings, self._library, self.offers, self._sent, self._limits)
+        exchange = self._transfers.exchange
+        online = Online(identity, self._settings, self._library, self.offers, exchange, self._sent, self._limits)
         online.start()
         self._online = online
-        self._transfers.start(identity, self._locate, self._adopt)
+        self._transfers.start(identity, self._locate, self._adopt, online.find, self._locate_all)
         self.offers.go_online(identity.peer_id, self._people)
 
     def stop(self) -> None:
@@ -377,6 +378,9 @@ class Peer:
 
     def _locate(self, content_id: bytes) -> Located:
         return self.people.locate(content_id, self.offers.senders(content_id))
+
+    def _locate_all(self, content_ids: Sequence[bytes]) -> list[Located]:
+        return self.people.locate_all(content_ids, self.offers.senders)
 
     def _adopt(self, path: Path, manifest: Manifest) -> None:
         """The next look at the folders finds the file, should the index not take it now."""

@@ -89,7 +89,7 @@ class People:
             (file,) = page.files[:1]
             if skip_have and file.content_id in held:
                 raise ConflictError("This file is on this device already; nothing is fetched.")
-            return self._transfers.add(file.content_id, file.name, folder, paused)
+            return self._transfers.add(file.content_id, file.name, folder, paused, file.size)
         top = path.rpartition("/")[2]
         parts = {file.folder: (top, *(file.folder.split("/") if file.folder else ())) for file in page.files}
         wanted = [Wanted(file.content_id, parts[file.folder], file.name, file.size) for file in page.files]
@@ -113,15 +113,18 @@ class People:
 
         Raises BarrioError when nobody can be asked and no sender is known.
         """
-        offering = self._senders(senders)
+        return self.locate_all([content_id], lambda _: senders)[0]
+
+    def locate_all(self, content_ids: Sequence[bytes], senders: Callable[[bytes], Sequence[str]]) -> list[Located]:
+        """Each of them in this way."""
+        offering = [self._senders(senders(content_id)) for content_id in content_ids]
         try:
-            located = self._online().locate(content_id)
+            found = self._online().locate_all(content_ids)
         except BarrioError:
-            if not offering:
+            if not any(offering):
                 raise
-            located = Located(0, "", ())
-        known = {holder.peer_id for holder in located.holders}
-        return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))
+            found = [Located(0, "", ()) for _ in content_ids]
+        return list(map(_with_senders, found, offering))
 
     def _senders(self, peer_ids: Sequence[str]) -> tuple[Holder, ...]:
         """Those that are here, or were a moment ago."""
@@ -174,3 +177,8 @@ class People:
         with self._lock:
             self._seen[peer_id] = (time.monotonic(), record)
         return record
+
+
+def _with_senders(located: Located, offering: Sequence[Holder]) -> Located:
+    known = {holder.peer_id for holder in located.holders}
+    return replace(located, holders=(*located.holders, *(s for s in offering if s.peer_id not in known)))

@@ -15,7 +15,6 @@ from werkzeug.wrappers import Response
 from peer_core.errors import BadInputError
 
 CHUNK_BYTES = 1 << 18
-CHECK_BYTES = 64 << 20
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
 _MAX_DIGITS = 18
 
@@ -39,8 +38,8 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
     """`length` bytes of a file from `start`, each read once, into one buffer that is used again.
 
     waitress takes it as a whole: the worker is free while the loop sends. It owns `file` (open, raw) and closes it.
-    `counted` gets the number of bytes at each step that the system took; `check` is asked at the start, every 64 MiB
-    and before the last bytes, and ends the answer by returning False. `ended` is called once, when it is closed, whole
+    `counted` gets the number of bytes at each step that the system took; `check` is asked each time that bytes were
+    read, before they leave, and ends the answer by returning False. `ended` is called once, when it is closed, whole
     or not. All must be quick: the loop waits for them.
     """
 
@@ -61,7 +60,6 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
         self._end = start + length
         self._counted = counted
         self._check = check
-        self._check_at = start
         self._buffer = memoryview(bytearray(min(CHUNK_BYTES, length)))
         self._taken = self._filled = 0
 
@@ -106,11 +104,9 @@ class FilePiece(ReadOnlyFileBasedBuffer):  # type: ignore[misc]  # waitress has 
         if want and not read:
             raise PieceGone("the file got shorter while it was sent")
         self._position += read
-        # Asked after reading: so the last bytes leave only when the file was the right one up to here.
-        if self._check is not None and (self._position >= self._check_at or self._position == self._end):
-            self._check_at = self._position + CHECK_BYTES
-            if not self._check():
-                raise PieceGone("the file changed while it was sent")
+        # Asked after reading: so bytes leave only when the file was the right one up to here.
+        if self._check is not None and not self._check():
+            raise PieceGone("the file changed while it was sent")
         self._taken, self._filled = 0, read
 
     def _read_into(self, view: memoryview) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from io import FileIO
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
@@ -9,14 +10,15 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from peer_core.errors import BadInputError, BarrioError, Fault, NotFoundError, RevokedError
 from peer_core.library.browsing import MAX_PAGE, Browsing
-from peer_core.library.serving import ChangedError, open_held, watcher
+from peer_core.library.serving import ChangedError
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import Place, UploadLine
 from peer_core.offers.types import OfferState
-from peer_core.server import problems, shapes
+from peer_core.server import bundles, problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
-from peer_core.transfer.bitmap import Bitmap
+from peer_core.server.served import Served, ServedFile, ServedPart
+from peer_core.transfer.part_file import PartFile
 from protos.agreed import decode_id
 
 MAX_QUESTION = 64 << 10
@@ -37,9 +39,19 @@ class ServingPeer(Protocol):
     def held(self, caller: str, content_id: bytes) -> HeldFile | None: ...
     def offered(self, caller: str, data: bytes) -> OfferState: ...
     def offer_told(self, caller: str, number: str, data: bytes) -> OfferState: ...
+    def part(self, content_id: bytes) -> PartFile | None:
+        """What is here of a download that runs, when others may have it."""
+
+    def meet(self, content_id: bytes, caller: str) -> list[str]:
+        """Remembers that the caller downloads a content; others that do."""
+
     def sent(self, count: int) -> None: ...
     @property
     def browsing(self) -> Browsing: ...
+
+
+class NotHereYetError(NotFoundError):
+    title = "Those pieces are not here yet"
 
 
 class StrangerError(BarrioError):
@@ -96,6 +108,7 @@ class _Handlers:
     def __init__(self, peer: ServingPeer, line: UploadLine) -> None:
         self._peer = peer
         self._line = line
+        self._bundles = bundles.Slots()
 
     def routes(self) -> list[Route]:
         content = "/v1/contents/<content_id>"
@@ -105,6 +118,14 @@ class _Handlers:
             Route("GET", content, "The bytes; Range, strong ETag", self.content),
             Route("GET", f"{content}/manifest", "The manifest's bytes", self.manifest),
             Route("GET", f"{content}/pieces", "Which pieces are here, as bits", self.pieces),
+            Route(
+                "POST",
+                "/v1/bundle",
+                "Many small contents in one answer",
+                self.bundle,
+                fields={"contents": "list of content ids, at most 256"},
+            ),
+            Route("POST", f"{content}/sources", "Says that the caller downloads it; who else does", self.sources),
             Route("GET", "/v1/shares", "What is shared here", self.shares),
             Route(
                 "GET", "/v1/shares/<path:path>", "One folder of a share, or all below it", self.tree, query=TREE_QUERY
@@ -167,49 +188,91 @@ class _Handlers:
         return jsonify(shapes.tree(page, with_folder=below == "true"))
 
     def content(self, content_id: str) -> BaseResponse:
-        held = self._held(content_id)
+        served = self._served(content_id)
+        size = served.manifest.size
         span = parse_range(
-            request.headers.get("Range"), held.size, if_range=request.headers.get("If-Range"), etag=content_id
+            request.headers.get("Range"), size, if_range=request.headers.get("If-Range"), etag=content_id
         )
+        if not served.covers(*(span or (0, size))):
+            raise NotHereYetError("This peer is downloading that file itself; ask it for /pieces.")
         if request.method == "HEAD":
-            return piece_response(open_held(held), span, held.size, content_id, head=True)
+            return piece_response(_opened(served), span, size, content_id, head=True)
         caller = request.environ["barrio.peer_id"]
         place = self._line.enter(caller)
         if place is not None:
             raise InLineError(place)
         try:
-            return self._bytes_of(held, span, content_id, partial(self._line.leave, caller))
+            return self._bytes_of(served, span, content_id, partial(self._line.leave, caller))
         except BaseException:
             self._line.leave(caller)
             raise
 
     def _bytes_of(
-        self, held: HeldFile, span: tuple[int, int] | None, content_id: str, ended: Callable[[], None]
+        self, served: Served, span: tuple[int, int] | None, content_id: str, ended: Callable[[], None]
     ) -> BaseResponse:
         """`ended` follows when the answer is sent or cut, unless this raises."""
-        file = open_held(held)
-        watched = watcher(held, file)
+        file = _opened(served)
+        size, watched = served.manifest.size, served.watch(file)
         try:
-            return piece_response(
-                file, span, held.size, content_id, counted=self._peer.sent, check=watched, ended=ended
-            )
+            return piece_response(file, span, size, content_id, counted=self._peer.sent, check=watched, ended=ended)
         except OSError as error:
             raise ChangedError("The file has changed since it was shared.") from error
 
+    def bundle(self) -> BaseResponse:
+        wanted = bundles.wanted_contents()
+        caller = request.environ["barrio.peer_id"]
+        place = self._line.enter(caller)
+        if place is not None:
+            raise InLineError(place)
+        if not self._bundles.enter(caller):
+            self._line.leave(caller)
+            raise InLineError(Place(1, 1))
+
+        def leave() -> None:
+            self._bundles.leave(caller)
+            self._line.leave(caller)
+
+        try:
+            file, length = bundles.bundle(map(self._find, wanted))
+            answer = piece_response(file, None, length, "bundle", counted=self._peer.sent, ended=leave)
+        except BaseException:
+            leave()
+            raise
+        answer.headers.remove("ETag")
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
     def manifest(self, content_id: str) -> Response:
-        return Response(self._held(content_id).manifest.to_bytes(), content_type=OCTETS)
+        return Response(self._served(content_id).manifest.to_bytes(), content_type=OCTETS)
 
     def pieces(self, content_id: str) -> Response:
-        bits = Bitmap(self._held(content_id).manifest.count)
-        for piece in range(bits.count):
-            bits.add(piece)
-        return Response(bits.to_bytes(), content_type=OCTETS)
+        return Response(self._served(content_id).pieces(), content_type=OCTETS)
 
-    def _held(self, content_id: str) -> HeldFile:
+    def sources(self, content_id: str) -> Response:
+        self._served(content_id)
+        return jsonify(peers=self._peer.meet(decode_id(content_id), request.environ["barrio.peer_id"]))
+
+    def _served(self, content_id: str) -> Served:
         try:
-            held = self._peer.held(request.environ["barrio.peer_id"], decode_id(content_id))
+            wanted = decode_id(content_id)
         except ValueError as error:
             raise BadInputError(f"That is no content id: {error}.") from error
-        if held is None:
+        served = self._find(wanted)
+        if served is None:
             raise NotFoundError("This peer does not share that file, nor offer it to you.")
-        return held
+        return served
+
+    def _find(self, content_id: bytes) -> Served | None:
+        held = self._peer.held(request.environ["barrio.peer_id"], content_id)
+        if held is not None:
+            return ServedFile(held)
+        part = self._peer.part(content_id)
+        return None if part is None else ServedPart(part)
+
+
+def _opened(served: Served) -> FileIO:
+    """Raises ChangedError."""
+    try:
+        return served.open()
+    except OSError as error:
+        raise ChangedError("The file cannot be read now.") from error

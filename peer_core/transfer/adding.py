@@ -32,11 +32,11 @@ class Adding:
         self._roster = roster
         self._store = store
 
-    def file(self, content_id: bytes, name: str | None, folder: Path, paused: bool) -> Record:
+    def file(self, content_id: bytes, name: str | None, folder: Path, paused: bool, size: int | None = None) -> Record:
         """Raises StorageError."""
         state = TransferState.PAUSED if paused else TransferState.QUEUED
         named = safe_name(name) if name else ""
-        record = Record(secrets.token_hex(6), content_id, named, folder, time.time(), state)
+        record = Record(secrets.token_hex(6), content_id, named, folder, time.time(), state, size=size)
         record.position = self._roster.next_position()
         self._store.save(record)
         self._roster.add(record)

@@ -2,7 +2,7 @@
 
 import http.client
 
-from peer_core.errors import PeerUnreachableError
+from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
 
 LEAST_WAIT_SECONDS = 1
 MOST_WAIT_SECONDS = 60
@@ -36,6 +36,19 @@ def check_status(response: http.client.HTTPResponse, who: str) -> None:
             raise GoneError(f"{who} does not give this file to you.")
         case 429 | 502 | 503 | 504:
             raise PeerUnreachableError(f"{who} is busy.")
+
+
+def check_range(response: http.client.HTTPResponse, who: str, content: str, start: int, length: int, size: int) -> None:
+    """Raises unless the answer is just the `length` bytes from `start` on that were asked for, of a file of `size`."""
+    check_status(response, who)
+    whole = response.status == 200 and length == size
+    if not whole and response.status != 206:
+        raise PeerMisbehavedError(f"{who} answered with status {response.status} to a request for a range.")
+    if response.getheader("ETag", "") != f'"{content}"':
+        raise PeerMisbehavedError(f"{who} answered with another file.")
+    said = response.getheader("Content-Range", "")
+    if response.length != length or (not whole and said != f"bytes {start}-{start + length - 1}/{size}"):
+        raise PeerMisbehavedError(f"{who} answered with other bytes than were asked for.")
 
 
 def _number(text: str | None, otherwise: int) -> int:

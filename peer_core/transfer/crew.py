@@ -1,9 +1,11 @@
 """The sources at work for one download: hires them, hands out runs, helps out slow ones, dismisses them.
 
-`picker` and `sources` are guarded by one condition; each source has a thread of its own.
+`picker` and `sources` are guarded by one condition; each source has a thread of its own. Whom it helps or lets go is
+decided in `choosing`.
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,23 +15,21 @@ from peer_core.content import Manifest
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, PeerUnreachableError, StorageError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
+from peer_core.transfer import choosing
 from peer_core.transfer.bitmap import Bitmap
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.picker import Picker, Run
 from peer_core.transfer.record import runs_of
 from peer_core.transfer.source import Source
 from peer_core.transfer.types import Holder, SourceReport, SourceState
+from peer_core.transfer.work import Work
 
 MAX_SOURCES = 8
 RUN_BYTES = 8 << 20
 TICK_SECONDS = 0.25
-# A source whose run takes longer than this, while another one has nothing to do, is helped out.
-HELP_AFTER_SECONDS = 2.0
-# A source that brings no piece for this long makes room when another holder waits.
-ROTATE_AFTER_SECONDS = 10.0
-REHIRE_SECONDS = 5.0
-MAX_REHIRE_SECONDS = 300.0
-RATE_MEMORY_SECONDS = 2.0
+# A source without work looks up after this long what its holder has by now.
+IDLE_SECONDS = 2.0
+MOST_LEADS = 256
 log = logging.getLogger("barrio.transfer")
 
 
@@ -54,18 +54,26 @@ class Crew:
         banned: frozenset[str],
         received: Callable[[int], None],
         intake: Intake,
+        clock: Callable[[], float] = time.monotonic,
+        make_source: Callable[[Identity, Holder, bytes, Work], Source] = Source,
+        chance: random.Random | None = None,
     ) -> None:
         self.manifest: Manifest = part.manifest
         self.intake = intake
+        # Set before anybody is hired.
+        self.public = False
         self._identity = identity
         self._content_id = content_id
         self._part = part
         self._banned = banned
         self._count_received = received
-        self._condition = threading.Condition()
+        self._clock = clock
+        self._make_source = make_source
+        self._condition = threading.Condition(threading.RLock())
         # Guarded by _condition.
         have = Bitmap(self.manifest.count, part.present.to_bytes())
-        self._picker = Picker(self.manifest.count, have, max(1, RUN_BYTES // self.manifest.piece_size))
+        longest = max(1, RUN_BYTES // self.manifest.piece_size)
+        self._picker = Picker(self.manifest.count, have, longest, chance)
         self._pieces_done = len(have)
         self._bytes_done = sum(self.manifest.span(piece)[1] for piece in have)
         self._sources: dict[str, Source] = {}
@@ -74,28 +82,31 @@ class Crew:
         self._failure: StorageError | None = None
         self._over = False
         self._rate = 0.0
+        self._rotated_at = float("-inf")
+        self._leads: set[str] = set()
         self._seen: dict[str, int] = {}
-        self._last_tick = time.monotonic()
+        self._last_tick = clock()
 
     def hire(self, holders: Sequence[Holder]) -> int:
         """Puts holders to work that are not at work, not caught lying, and not lost just now; returns how many."""
-        now, fresh = time.monotonic(), []
+        now, fresh = self._clock(), []
         with self._condition:
             alive = sum(s.alive for s in self._sources.values())
             if alive >= MAX_SOURCES and any(h.peer_id not in self._sources for h in holders):
                 self._rotate(now)
-            # Those that were never asked come first.
-            for holder in sorted(holders, key=lambda h: h.peer_id in self._sources):
+            # Those that were never asked come first, and whole files before parts.
+            for holder in sorted(holders, key=lambda h: (h.peer_id in self._sources, h.partial)):
                 old = self._sources.get(holder.peer_id)
                 if alive >= MAX_SOURCES or self._over:
                     break
-                if holder.peer_id in self._banned or (old is not None and not _may_return(old, now)):
+                if holder.peer_id in self._banned or (old is not None and not choosing.may_return(old, now)):
                     continue
-                source = Source(self._identity, holder, self._content_id, self)
+                source = self._make_source(self._identity, holder, self._content_id, self)
+                source.hired_at = source.piece_at = now
                 if old is not None:
                     source.carry_over(old)
                 self._sources[holder.peer_id] = source
-                self._picker.add_source(holder.peer_id)
+                self._picker.add_source(holder.peer_id, Bitmap(self.manifest.count) if holder.partial else None)
                 fresh.append(source)
                 alive += 1
             for source in fresh:
@@ -109,16 +120,36 @@ class Crew:
                 self._condition.wait(TICK_SECONDS)
             if self._failure is not None:
                 raise self._failure
-            now = time.monotonic()
-            if now - self._last_tick >= TICK_SECONDS:
-                self._tick(now - self._last_tick, now)
-                self._last_tick = now
+            self.tick()
             return self._ended()
+
+    def tick(self) -> None:
+        """Measures, and lets idle sources take over what a slow one will not finish soon."""
+        with self._condition:
+            now = self._clock()
+            seconds = now - self._last_tick
+            if seconds < TICK_SECONDS:
+                return
+            self._last_tick = now
+            sources = self._sources
+            for key, source in sources.items():
+                choosing.measure(source, source.received - self._seen.get(key, 0), seconds)
+                self._seen[key] = source.received
+            self._rate = sum(s.rate for s in sources.values() if s.alive)
+            if not self.intake.holding:
+                for source in choosing.to_help(sources.values(), now):
+                    self._picker.stalled(source.key)
 
     @property
     def alive(self) -> int:
         with self._condition:
             return sum(s.alive for s in self._sources.values())
+
+    def leads(self) -> set[str]:
+        """Members that the holders named since this was asked last, and that do not work here."""
+        with self._condition:
+            leads, self._leads = self._leads, set()
+            return leads - self._sources.keys() - self._banned
 
     def stop_soon(self) -> None:
         """Wakes everything up and hires nobody any more; returns at once."""
@@ -168,13 +199,43 @@ class Crew:
     # What the sources call, from their threads (the protocol `Work`).
 
     def take(self, key: str) -> Run | None:
+        until = self._clock() + IDLE_SECONDS
         with self._condition:
             while not self._ended() and self._failure is None:
-                run = self._picker.next(key)
+                run = self.take_now(key)
                 if run is not None:
                     return run
+                if self._clock() >= until:
+                    return Run(0, 0)
                 self._condition.wait(TICK_SECONDS)
+                # Whoever has nothing to do looks after the others, too: the job may be asking for holders.
+                self.tick()
             return None
+
+    def take_now(self, key: str) -> Run | None:
+        """The next run of a source, or None when there is nothing for it now."""
+        with self._condition:
+            return None if self._ended() else self._picker.next(key, self._sources[key].run_times)
+
+    def has(self, key: str, pieces: Bitmap) -> None:
+        with self._condition:
+            self._picker.has_now(key, pieces)
+
+    def told(self, peer_ids: list[str]) -> None:
+        with self._condition:
+            if len(self._leads) < MOST_LEADS:
+                self._leads.update(peer_ids)
+
+    def wanted(self, piece: int) -> bool:
+        return self._picker.wanted(piece)
+
+    def suspected(self, key: str) -> None:
+        with self._condition:
+            self._picker.suspect(key)
+
+    def cleared(self, key: str) -> None:
+        with self._condition:
+            self._picker.clear(key)
 
     def accept(self, key: str, piece: int, data: memoryview) -> bool:
         with self._condition:
@@ -213,32 +274,13 @@ class Crew:
             self._condition.notify_all()
 
     def _rotate(self, now: float) -> None:
-        """Lets a source go that has brought nothing for a while, when others wait. Holds the condition."""
-        idle_for = {s: now - s.piece_at for s in self._sources.values() if s.alive and not s.leaving}
-        if idle_for:
-            worst = max(idle_for, key=lambda s: idle_for[s])
-            if idle_for[worst] > ROTATE_AFTER_SECONDS:
-                worst.stop()
+        """Lets one go that is of little use, when others wait. Holds the condition."""
+        if now - self._rotated_at < choosing.ROTATE_AFTER_SECONDS:
+            return
+        worst = choosing.to_let_go(self._sources.values(), now)
+        if worst is not None:
+            self._rotated_at, worst.slow = now, True
+            worst.stop()
 
     def _ended(self) -> bool:
         return self._over or self._picker.complete
-
-    def _tick(self, seconds: float, now: float) -> None:
-        """Measures, and lets idle sources take over what a slow one will not finish soon. Holds the condition."""
-        weight = min(1.0, seconds / RATE_MEMORY_SECONDS)
-        sources = self._sources
-        for key, source in sources.items():
-            rate = (source.received - self._seen.get(key, 0)) / seconds
-            self._seen[key] = source.received
-            source.rate += (rate - source.rate) * weight
-        self._rate = sum(s.rate for s in sources.values() if s.alive)
-        if not self.intake.holding and any(s.state is SourceState.IDLE and s.alive for s in sources.values()):
-            for key, source in sources.items():
-                if source.seconds_to_finish(now) > HELP_AFTER_SECONDS:
-                    self._picker.stalled(key)
-
-
-def _may_return(source: Source, now: float) -> bool:
-    """A lost source gets another thread after a while, longer each time; its last one has ended by then."""
-    wait = MAX_REHIRE_SECONDS if source.gone else min(REHIRE_SECONDS * source.failures, MAX_REHIRE_SECONDS)
-    return source.state is SourceState.LOST and source.finished and now - source.ended_at >= wait

@@ -21,8 +21,13 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 def part_path(folder: Path, name: str, transfer_id: str) -> Path:
     """The unfinished file beside the finished one, so that the last step is a rename."""
+    return part_beside(inside(folder, name), transfer_id)
+
+
+def part_beside(path: Path, transfer_id: str) -> Path:
+    """The same for a name that is safe already."""
     ending = f".{transfer_id}.part"
-    return folder / (shorten(inside(folder, name).name, 240 - len(ending)) + ending)
+    return path.with_name(shorten(path.name, 240 - len(ending)) + ending)
 
 
 def make_usable(folder: Path) -> None:
@@ -70,15 +75,18 @@ def free_names(folder: Path, name: str) -> Iterator[Path]:
     raise StorageError(f"{folder} holds too many files named {wanted.name}; take some away and resume.")
 
 
-def give_name(part: Path, path: Path) -> bool:
-    """Gives the whole file its name; False when something has it by now. Never replaces. Raises StorageError."""
+def give_name(part: Path, path: Path, sync: bool = True) -> bool:
+    """Gives the whole file its name; False when something has it by now. Never replaces. Raises StorageError.
+
+    Without `sync` the folder is to be synced afterwards."""
     try:
         _rename_new(part, path)
     except FileExistsError:
         return False
     except OSError as error:
         raise storage_error(path, error) from error
-    _sync_folder(path.parent)
+    if sync:
+        sync_folder(path.parent)
     return True
 
 
@@ -113,7 +121,7 @@ def _rename_new(part: Path, target: Path) -> None:
     part.rename(target)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes a rename outlive a power cut, where the system lets folders be synced."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -3,10 +3,10 @@
 `run` belongs to one thread. Each step is on disk before its effect, so a killed program enters at the right one.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
@@ -14,18 +14,28 @@ from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, St
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
+from peer_core.transfer.choosing import LocatePace
 from peer_core.transfer.crew import Crew
+from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.quarantine import Quarantine
 from peer_core.transfer.record import Record, joined_runs, merged
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Holder, Locator, SourceReport, SourceState, Transfer, TransferState
+from peer_core.transfer.types import (
+    Adopter,
+    Finder,
+    Holder,
+    Locator,
+    ManyLocator,
+    Transfer,
+    TransferState,
+)
 from protos.agreed import encode_id
 
-LOCATE_AGAIN_SECONDS = 30.0
-log = logging.getLogger("barrio.transfer")
+ASK_AGAIN_SECONDS = 2.0
+MOST_ASKED = 64
 
 
 class Stopped(Exception):
@@ -44,6 +54,9 @@ class Surroundings:
     received: Callable[[int], None]
     intake: Intake
     quarantine: Quarantine
+    exchange: Exchange
+    find: Finder
+    locate_all: ManyLocator
 
 
 class Job:
@@ -54,6 +67,9 @@ class Job:
         self._around = around
         self._before = record.sources
         self._located_size = 0
+        self._public = False
+        self._partial: dict[str, Holder] = {}
+        self._asked_at = float("-inf")
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._stopping = False
@@ -147,6 +163,7 @@ class Job:
         """Holders that were not caught lying. Raises NoSourceError, PeerMisbehavedError, NetworkError."""
         located = self._around.locate(self.record.content_id)
         self._located_size = located.size
+        self._public = self._public or located.public
         self._check_stop()
         if not self.record.name:
             self.record.name = safe_name(located.name) if located.name else encode_id(self.record.content_id)[:16]
@@ -180,21 +197,24 @@ class Job:
 
     def _fetch(self, part: PartFile, holders: list[Holder]) -> None:
         """Until all pieces are in the part file. Locates only when pieces are missing."""
-        banned = frozenset(entry.peer_id for entry in self._around.quarantine.all())
-        around = self._around
-        crew = Crew(around.identity, self.record.content_id, part, banned, around.received, around.intake)
+        around, content_id = self._around, self.record.content_id
+        banned = frozenset(entry.peer_id for entry in around.quarantine.all())
+        crew = Crew(around.identity, content_id, part, banned, around.received, around.intake)
         with self._lock:
             self._check_stop()
             self._crew = crew
         try:
             if not part.present.full:
-                self._attend(crew, holders or self._locate())
+                holders = holders or self._locate()
+                crew.public = self._public
+                with around.exchange.showing(content_id, part) if self._public else nullcontext():
+                    self._attend(crew, holders)
         finally:
             crew.dismiss()
             record, progress = self.record, crew.progress()
             with self._lock:
                 record.pieces_done, record.bytes_done = progress.pieces_done, progress.bytes_done
-                record.sources = merged(self._before, self._quarantined(progress.sources))
+                record.sources = merged(self._before, tuple(map(around.quarantine.keep, progress.sources)))
                 record.given = self._given(crew)
                 self._crew = None
 
@@ -208,38 +228,39 @@ class Job:
         before, now = self.record.given, crew.given()
         return {key: joined_runs(before.get(key, []), now.get(key, [])) for key in {*before, *now}}
 
-    def _quarantined(self, sources: tuple[SourceReport, ...]) -> tuple[SourceReport, ...]:
-        """Nothing is fetched for a while from those that were caught, by no transfer."""
-        put = self._around.quarantine.put
-        reports = []
-        for source in sources:
-            if source.state is SourceState.BANNED:
-                try:
-                    source = replace(source, until=put(source.peer_id, source.name, source.reason or ""))
-                except StorageError as error:
-                    log.warning("a quarantine could not be kept: %s", error.message)
-            reports.append(source)
-        return tuple(reports)
-
     def _attend(self, crew: Crew, holders: list[Holder]) -> None:
-        """Looks after the crew until it is done: locates again now and then, and whenever nobody is left."""
-        located_at = time.monotonic()
+        """Looks after the crew until it is done: locates again, sooner with fewer at work, at once with nobody."""
+        pace = LocatePace(time.monotonic())
         crew.hire(holders)
         while not crew.wait():
             crew.hire(holders)
+            crew.hire(self._downloaders(crew))
             alone = crew.alive == 0
-            if alone or time.monotonic() - located_at > LOCATE_AGAIN_SECONDS:
-                located_at = time.monotonic()
+            if alone or pace.due(time.monotonic(), crew.alive):
+                hired = 0
                 try:
                     holders = self._locate()
                     hired = crew.hire(holders)
                 except BarrioError as error:
                     if alone:
                         raise crew.reason() from error
-                    continue
+                finally:
+                    pace.located(time.monotonic(), hired)
                 if alone and not hired:
                     raise crew.reason()
         self._check_stop()
+
+    def _downloaders(self, crew: Crew) -> list[Holder]:
+        """Who else downloads the same, as the holders told, or as they told here."""
+        now = time.monotonic()
+        if self._public and now - self._asked_at >= ASK_AGAIN_SECONDS:
+            told = crew.leads().union(self._around.exchange.others(self.record.content_id))
+            new = sorted(told - self._partial.keys() - {self._around.identity.peer_id})
+            if new:
+                self._asked_at = now
+                with suppress(BarrioError):
+                    self._partial.update((holder.peer_id, holder) for holder in self._around.find(new[:MOST_ASKED]))
+        return list(self._partial.values())
 
     def _name(self, manifest: Manifest) -> None:
         """The last step: the name is chosen and on disk before the file gets it."""

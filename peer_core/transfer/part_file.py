@@ -10,6 +10,7 @@ import os
 import struct
 import threading
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
@@ -44,6 +45,8 @@ class PartFile:
             self._recall(fresh)
             if os.fstat(self._data).st_size != manifest.size:
                 os.ftruncate(self._data, manifest.size)
+            status = os.fstat(self._data)
+            self._file_id = (status.st_dev, status.st_ino)
             self._open_files = opened.pop_all()
 
     def write(self, piece: int, data: memoryview) -> None:
@@ -75,6 +78,18 @@ class PartFile:
         with _Disk(self.path):
             return _pread(self._data, length, start)
 
+    def open_again(self) -> FileIO:
+        """The data, to be read by somebody else; it stays open as long as they like. Any thread. Raises OSError."""
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):
+            flags |= getattr(os, name, 0)
+        file = FileIO(os.open(self.path, flags))
+        status = os.fstat(file.fileno())
+        if (status.st_dev, status.st_ino) != self._file_id:
+            file.close()
+            raise FileNotFoundError(errno.ENOENT, "another file lies there by now", str(self.path))
+        return file
+
     def close(self) -> None:
         self._open_files.close()
 
@@ -92,17 +107,23 @@ class PartFile:
             os.ftruncate(self._bits, 0)
             _pwrite(self._bits, HEADER.pack(MAGIC, count) + bytes(2 * size), 0)
             return
-        vouched = Bitmap(count, head[HEADER.size : HEADER.size + size])
+        vouched, safe = Bitmap(count, head[HEADER.size : HEADER.size + size]), Bitmap(count)
         written = Bitmap(count, head[HEADER.size + size :])
         length = os.fstat(self._data).st_size
         for piece in range(count):
             start, piece_length = self.manifest.span(piece)
             if start + piece_length > length:
                 continue
-            if piece in vouched or (piece in written and self._proves_right(piece, start, piece_length)):
-                self.present.add(piece)
-                self._written.add(piece)
-        _pwrite(self._bits, self.present.to_bytes() * 2, HEADER.size)
+            if piece in vouched:
+                safe.add(piece)
+            elif piece in written and self._proves_right(piece, start, piece_length):
+                # It may have been read from memory: the disk has it only after the next sync.
+                self._unsynced += piece_length
+            else:
+                continue
+            self.present.add(piece)
+            self._written.add(piece)
+        _pwrite(self._bits, safe.to_bytes() + self._written.to_bytes(), HEADER.size)
 
     def _proves_right(self, piece: int, start: int, length: int) -> bool:
         return piece_hash(_pread(self._data, length, start)) == self.manifest.hash_of(piece)

@@ -1,13 +1,19 @@
 """Decides which source fetches which pieces. Pure: no I/O, no clock, no thread; its owner calls it under a lock.
 
-Rules: rarest first across partial sources, otherwise in order; runs of neighbouring pieces, shorter towards the end so
+Rules: rarest first across partial sources (among equally rare ones any, so that downloaders get different ones),
+otherwise in order; runs of neighbouring pieces, shorter towards the end so
 that all sources finish together; pieces of a source that stalls may be taken by others. (BitTorrent's piece pickers,
 BEP 3, are the model; a run is one request here.)
 """
 
+import random
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from peer_core.transfer.bitmap import Bitmap
+
+# So many free pieces are compared, from one taken at random on.
+MOST_COMPARED = 1024
 
 
 @dataclass
@@ -15,6 +21,7 @@ class _Source:
     has: Bitmap | None
     working: set[int] = field(default_factory=set)
     stalled: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,23 +35,35 @@ class Run:
 class Picker:
     """`count` pieces, of which `present` are here already; a run has at most `longest_run` pieces."""
 
-    def __init__(self, count: int, present: Bitmap, longest_run: int) -> None:
+    def __init__(self, count: int, present: Bitmap, longest_run: int, chance: random.Random | None = None) -> None:
         self._present = present
         self._longest = max(1, longest_run)
         self._count = count
         self._sources: dict[str, _Source] = {}
         self._taken: dict[int, str] = {}
         self._lowest = 0
+        self._chance = chance or random.Random()
+        # How many partial sources have each piece; empty without such sources.
+        self._rarity: list[int] = []
 
     def add_source(self, key: str, has: Bitmap | None = None) -> None:
         """`has`: the pieces of a partial source; None: all."""
         self._sources[key] = _Source(has)
+        self._count_rarity()
+
+    def has_now(self, key: str, has: Bitmap) -> None:
+        """What a partial source has by now."""
+        if key in self._sources:
+            self._sources[key].has = has
+            self._count_rarity()
 
     def remove_source(self, key: str) -> None:
         """Its unfinished pieces are free again."""
         source = self._sources.pop(key, None)
         for piece in source.working if source else ():
             self._release(piece, key)
+        if source is not None and source.has is not None:
+            self._count_rarity()
 
     def stalled(self, key: str) -> None:
         """The source has not moved for a while: others may take over what it works on."""
@@ -55,15 +74,24 @@ class Picker:
         if key in self._sources:
             self._sources[key].stalled = False
 
-    def next(self, key: str) -> Run | None:
-        """The next run for a source, or None when there is nothing for it now."""
+    def suspect(self, key: str) -> None:
+        """It sent something wrong: one piece at a time, until it is cleared."""
+        if key in self._sources:
+            self._sources[key].suspect = True
+
+    def clear(self, key: str) -> None:
+        if key in self._sources:
+            self._sources[key].suspect = False
+
+    def next(self, key: str, times: int = 1) -> Run | None:
+        """The next run for a source, or None when there is nothing for it now; up to `times` the longest run."""
         source = self._sources[key]
         first = self._first_for(source)
         if first is None:
             return None
-        limit = self._run_length()
+        limit = 1 if source.suspect else self._run_length(times)
         pieces = [first]
-        while len(pieces) < limit and self._free(pieces[-1] + 1, source):
+        while len(pieces) < limit and self._free(pieces[-1] + 1, source) and self._as_rare(first, pieces[-1] + 1):
             pieces.append(pieces[-1] + 1)
         for piece in pieces:
             self._taken[piece] = key
@@ -117,13 +145,21 @@ class Picker:
     def _first_for(self, source: _Source) -> int | None:
         while self._lowest < self._count and self._lowest in self._present:
             self._lowest += 1
-        free = (piece for piece in self._all() if self._free(piece, source))
-        partial = [s for s in self._sources.values() if s.has is not None]
-        if not partial:
-            return next(free, None)
-        return min(free, key=lambda p: sum(p in s.has for s in partial if s.has is not None), default=None)
+        if not self._rarity:
+            return next((piece for piece in self._all() if self._free(piece, source)), None)
+        start = self._chance.randrange(self._lowest, self._count) if self._lowest < self._count else self._lowest
+        around = chain(range(start, self._count), range(self._lowest, start))
+        free = islice((piece for piece in around if self._free(piece, source)), MOST_COMPARED)
+        return min(free, key=self._rarity.__getitem__, default=None)
 
-    def _run_length(self) -> int:
+    def _as_rare(self, first: int, piece: int) -> bool:
+        return not self._rarity or self._rarity[piece] <= self._rarity[first]
+
+    def _count_rarity(self) -> None:
+        partial = [s.has for s in self._sources.values() if s.has is not None]
+        self._rarity = [sum(piece in has for has in partial) for piece in range(self._count)] if partial else []
+
+    def _run_length(self, times: int) -> int:
         missing = self._count - len(self._present) - len(self._taken)
         share = missing // (2 * max(1, len(self._sources)))
-        return max(1, min(self._longest, share))
+        return max(1, min(times * self._longest, share))

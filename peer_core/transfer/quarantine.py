@@ -1,15 +1,19 @@
 """Holders that were caught lying, and until when nothing is fetched from them. Kept over a restart; any thread."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from peer_core.errors import StorageError
 from peer_core.transfer.store import QuarantineRow, TransferStore
+from peer_core.transfer.types import SourceReport, SourceState
 
 # By how often it was caught.
 SECONDS = (3600.0, 6 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
 FORGET_SECONDS = 30 * 24 * 3600.0
+log = logging.getLogger("barrio.transfer")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Quarantine:
             self._store.save_quarantined(row)
             self._rows[peer_id] = row
             return until
+
+    def keep(self, report: SourceReport) -> SourceReport:
+        """Nothing is fetched for a while from a holder that was caught, by no transfer; the report tells until when."""
+        if report.state is not SourceState.BANNED:
+            return report
+        try:
+            return replace(report, until=self.put(report.peer_id, report.name, report.reason or ""))
+        except StorageError as error:
+            log.warning("a quarantine could not be kept: %s", error.message)
+            return report
 
     def holds(self, peer_id: str) -> bool:
         return self.entry(peer_id) is not None

@@ -10,6 +10,7 @@ from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.settings import parse_folder
 from peer_core.transfer.adding import Adding, is_lost
+from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import make_usable
 from peer_core.transfer.folder import Folder, sources_of
 from peer_core.transfer.folder_work import FolderWork, pardoned
@@ -22,7 +23,9 @@ from peer_core.transfer.runner import Runner, Wish
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import (
     Adopter,
+    Finder,
     Locator,
+    ManyLocator,
     Move,
     Priority,
     Receipt,
@@ -52,6 +55,7 @@ class Transfers:
         self._received = received
         self._intake = intake or Intake()
         self._default_folder = default_folder
+        self.exchange = Exchange()
         self.quarantine = Quarantine(store)
         self._condition = threading.Condition()
         # All guarded by _condition.
@@ -60,11 +64,19 @@ class Transfers:
         self._runner = Runner(self._condition, self._roster, store, slots)
         self._folders = FolderWork(self._roster, self._runner, store, self.quarantine)
 
-    def start(self, identity: Identity, locate: Locator, adopt: Adopter) -> None:
+    def start(
+        self,
+        identity: Identity,
+        locate: Locator,
+        adopt: Adopter,
+        find: Finder = lambda ids: [],
+        locate_all: ManyLocator | None = None,
+    ) -> None:
         """Begins with the transfers that were active when the last run ended."""
+        many = locate_all or (lambda ids: [locate(content_id) for content_id in ids])
         received, intake = self._received, self._intake
-        around = (identity, self._store, locate, adopt, self._promised, received, intake, self.quarantine)
-        self._runner.start(Surroundings(*around))
+        around = (identity, self._store, locate, adopt, self._promised, received, intake)
+        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many))
 
     def stop_soon(self) -> None:
         """Tells all jobs to stop where they are; they go on at the next start."""
@@ -77,10 +89,15 @@ class Transfers:
         self._store.close()
 
     def add(
-        self, content_id: bytes, name: str | None = None, folder: str | Path | None = None, paused: bool = False
+        self,
+        content_id: bytes,
+        name: str | None = None,
+        folder: str | Path | None = None,
+        paused: bool = False,
+        size: int | None = None,
     ) -> Transfer:
         """Queues a download. One of the same content into the same folder is taken up again instead, and told as done
-        when its file is still there.
+        when its file is still there. `size`: what was promised, in bytes.
 
         Raises BadInputError for a folder that cannot be one, StorageError.
         """
@@ -94,7 +111,7 @@ class Transfers:
                         return self._take_up(record)
                     if not is_lost(record):
                         return self._file(record)
-            record = self._adding.file(content_id, name, where, paused)
+            record = self._adding.file(content_id, name, where, paused, size)
             self._condition.notify_all()
             return self._file(record)
 

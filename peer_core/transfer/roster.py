@@ -150,6 +150,10 @@ class Roster:
         self._replace(changed)
         return changed
 
+    def priority_of(self, record: Record) -> Priority:
+        """Its own, or its folder's."""
+        return self._unit(record.parent or record.id).priority
+
     def set_priority(self, unit: Unit, priority: Priority) -> None:
         unit.priority = priority
         self._replace([unit])

@@ -4,26 +4,24 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
 
-from peer_core.errors import (
-    BarrioError,
-    CentralMisbehavedError,
-    NetworkError,
-    NoSourceError,
-    StorageError,
-)
+from peer_core.errors import StorageError
 from peer_core.transfer.finishing import bytes_on_disk, check_room
-from peer_core.transfer.job import Job, Stopped, Surroundings
-from peer_core.transfer.record import Record, trouble_of
+from peer_core.transfer.job import Job, Surroundings
+from peer_core.transfer.outcome import outcome_of
+from peer_core.transfer.record import FolderRecord, Record
 from peer_core.transfer.roster import Roster
+from peer_core.transfer.small import SmallFile, SmallJob, is_small
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Transfer, TransferState, Trouble
 
 # However many slots there are.
 MAX_RUNNING = 64
+# So many small files are one job; as many others are passed over to find them.
+TOGETHER = 256
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 STOP_SECONDS = 3.0
 ROOM_SECONDS = 2.0
@@ -53,7 +51,10 @@ class Runner:
         self._thread = threading.Thread(target=self._schedule, name="transfers")
         self._around: Surroundings | None = None
         # Guarded by _condition.
-        self._jobs: dict[str, tuple[Job, threading.Thread]] = {}
+        self._jobs: dict[str, tuple[Job | SmallFile, threading.Thread]] = {}
+        self._threads = 0
+        # Small files that the usual job is to look after.
+        self._alone: set[str] = set()
         self._retries: list[tuple[float, str]] = []
         self._retry_at: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
@@ -78,7 +79,7 @@ class Runner:
 
     def join(self) -> None:
         with self._condition:
-            threads = [thread for _, thread in self._jobs.values()]
+            threads = {thread for _, thread in self._jobs.values()}
         for thread in threads:
             thread.join()
         if self._thread.ident is not None:
@@ -91,7 +92,7 @@ class Runner:
         """Files of a folder that have a job."""
         return {job_id for job_id, (job, _) in self._jobs.items() if job.record.parent == folder_id}
 
-    def others(self, record: Record) -> list[Job]:
+    def others(self, record: Record) -> list[Job | SmallFile]:
         return [job for job_id, (job, _) in self._jobs.items() if job_id != record.id]
 
     def given(self, record: Record) -> dict[str, list[list[int]]]:
@@ -125,6 +126,7 @@ class Runner:
         """What came of it before does not count any more."""
         self._attempts.pop(record_id, None)
         self._retry_at.pop(record_id, None)
+        self._alone.discard(record_id)
 
     def has_no_room(self, record: Record) -> None:
         """It rests until there is room, its folder with it."""
@@ -163,11 +165,14 @@ class Runner:
                 self._wake_waiting()
                 if self._no_room and time.monotonic() >= self._room_at:
                     self._wake_when_room()
-                while not self.halted and len(self._jobs) < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
+                while not self.halted and self._threads < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
                     record = self._roster.first()
                     if record is None:
                         break
-                    self._start_job(record)
+                    if self._goes_with_others(record):
+                        self._start_small(self._together(record))
+                    else:
+                        self._start_job(record)
                 ahead = [at for at, _ in self._retries[:1]] + ([self._room_at] if self._no_room else [])
                 self._condition.wait(max(0.0, min(ahead) - time.monotonic()) if ahead else None)
 
@@ -188,25 +193,87 @@ class Runner:
         job = Job(record, self._around)
         thread = threading.Thread(target=self._run, args=(job,), name="download")
         self._jobs[record.id] = (job, thread)
+        self._threads += 1
+        thread.start()
+
+    def _goes_with_others(self, record: Record) -> bool:
+        return is_small(record) and record.id not in self._alone
+
+    def _together(self, first: Record) -> list[Record]:
+        """Small files that are ready, the first one and those after it that are as urgent."""
+        together: list[Record] = []
+        passed: list[Record] = []
+        urgency = self._roster.priority_of(first)
+        record: Record | None = first
+        while record is not None and self._roster.priority_of(record) is urgency:
+            self._roster.started(record)
+            (together if self._goes_with_others(record) else passed).append(record)
+            if len(together) == TOGETHER or len(passed) == TOGETHER:
+                break
+            record = self._roster.first()
+        for record in passed:
+            self._roster.settle(record)
+        return together
+
+    def _start_small(self, records: Sequence[Record]) -> None:
+        assert self._around is not None
+        job = SmallJob(records, self._around)
+        thread = threading.Thread(target=self._run_small, args=(job,), name="small downloads")
+        for record in records:
+            record.state, record.trouble = TransferState.RUNNING, None
+            self._jobs[record.id] = (SmallFile(record, job), thread)
+        self._threads += 1
         thread.start()
 
     def _run(self, job: Job) -> None:
-        record = job.record
-        before = record.bytes_done
-        state, trouble = self._outcome(job)
+        before = job.record.bytes_done
+        state, trouble = outcome_of(job)
         with self._condition:
-            self._jobs.pop(record.id, None)
-            wish = self._wishes.pop(record.id, None)
-            record.state, record.trouble = state, trouble
-            if wish is Wish.PAUSE and state.active:
-                record.state, record.trouble = TransferState.PAUSED, None
-            waits = state is TransferState.WAITING and wish is None
-            if waits:
-                self._retry_later(record, record.bytes_done > before)
-            try:
-                self._rest(record, wish, waits)
-            except StorageError as error:
-                log.warning("the state of a transfer could not be kept: %s", error.message)
+            self._settle([(job.record, state, trouble)], job.record.bytes_done > before)
+
+    def _run_small(self, job: SmallJob) -> None:
+        state, trouble = outcome_of(job)
+        with self._condition:
+            ended: list[tuple[Record, TransferState, Trouble | None]] = []
+            for record in job.records:
+                if record.state is TransferState.DONE:
+                    ended.append((record, TransferState.DONE, None))
+                elif state is TransferState.DONE:
+                    # Nobody gave it in a bundle.
+                    self._alone.add(record.id)
+                    ended.append((record, TransferState.QUEUED, None))
+                else:
+                    ended.append((record, state, trouble))
+            self._settle(ended, False)
+
+    def _settle(self, ended: Sequence[tuple[Record, TransferState, Trouble | None]], moved: bool) -> None:
+        """What becomes of the files of a job that has ended, by its outcome and by what was wished meanwhile."""
+        self._threads -= 1
+        changed: list[Record] = []
+        folders: dict[str, FolderRecord] = {}
+        try:
+            for record, state, trouble in ended:
+                self._jobs.pop(record.id, None)
+                wish = self._wishes.pop(record.id, None)
+                record.state, record.trouble = state, trouble
+                if wish is Wish.PAUSE and state.active:
+                    record.state, record.trouble = TransferState.PAUSED, None
+                waits = state is TransferState.WAITING and wish is None
+                if waits:
+                    self._retry_later(record, moved)
+                try:
+                    if self._rest(record, wish, waits):
+                        changed.append(record)
+                except StorageError as error:
+                    log.warning("the state of a transfer could not be kept: %s", error.message)
+                folder = self._roster.folders.get(record.parent)
+                if folder is not None and not folder.unfinished:
+                    folder.record.finished = record.finished
+                    folders[record.parent] = folder.record
+            self._store.save_all(changed, list(folders.values()))
+        except StorageError as error:
+            log.warning("the state of a transfer could not be kept: %s", error.message)
+        finally:
             self._condition.notify_all()
 
     def _retry_later(self, record: Record, moved: bool) -> None:
@@ -216,23 +283,18 @@ class Runner:
         self._retry_at[record.id] = at
         heapq.heappush(self._retries, (at, record.id))
 
-    def _rest(self, record: Record, wish: Wish | None, waits: bool) -> None:
-        """Raises StorageError."""
+    def _rest(self, record: Record, wish: Wish | None, waits: bool) -> bool:
+        """False when it was taken off the list. Raises StorageError."""
         done = record.state is TransferState.DONE
         if wish in (Wish.CANCEL, Wish.KEEP) and not done and not record.parent:
             self.remove(record, keep=wish is Wish.KEEP)
-            return
+            return False
         if wish is Wish.SKIP and not done:
             self.skip(record)
         self._roster.settle(record, waits)
         if lacks_room(record):
             self.has_no_room(record)
-        folder = self._roster.folders.get(record.parent)
-        if folder is not None and not folder.unfinished:
-            folder.record.finished = record.finished
-            self._store.save_all([record], [folder.record])
-        else:
-            self._store.save(record)
+        return True
 
     def remove(self, record: Record, keep: bool) -> None:
         """Takes a file by itself off the list. Nothing is lost should the disk not take it. Raises StorageError."""
@@ -249,27 +311,6 @@ class Runner:
         drop_part(record)
         record.state, record.trouble, record.part = TransferState.SKIPPED, None, None
         record.pieces_done = record.bytes_done = 0
-
-    @staticmethod
-    def _outcome(job: Job) -> tuple[TransferState, Trouble | None]:
-        """Runs the job to its end, and says what its record becomes."""
-        try:
-            job.run()
-        except Stopped:
-            return TransferState.QUEUED, None
-        except (NetworkError, NoSourceError, CentralMisbehavedError) as error:
-            return TransferState.WAITING, trouble_of(error)
-        except StorageError as error:
-            return TransferState.PAUSED, trouble_of(error)
-        except BarrioError as error:
-            return TransferState.FAILED, trouble_of(error)
-        except Exception:
-            if job.stopping:
-                # What it used was taken away under it; it goes on at the next start.
-                return TransferState.QUEUED, None
-            log.exception("a download failed by a mistake in the program")
-            return TransferState.FAILED, trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
-        return TransferState.DONE, None
 
 
 def lacks_room(record: Record) -> bool:

@@ -1,57 +1,50 @@
 """One holder at work for one download: a thread with one connection that fetches runs of pieces and verifies each.
 
-Whatever the holder does, nothing unverified leaves this module, and memory is bounded by one piece.
+Whatever the holder does, nothing unverified leaves this module, and memory is bounded by two pieces.
 """
 
 import http.client
 import logging
 import threading
 import time
-from typing import Protocol
 
-from peer_core.content import Manifest, piece_hash
+from peer_core.content import piece_hash
 from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
 from peer_core.identity.store import Identity
-from peer_core.limits.intake import Intake
-from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_status
+from peer_core.transfer import asking
+from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_range
+from peer_core.transfer.keeping import Keeper
 from peer_core.transfer.picker import Run
 from peer_core.transfer.types import Holder, SourceReport, SourceState
+from peer_core.transfer.work import Work
 from protos.agreed import encode_id
 
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
+# Runs quicker than this are doubled, up to so many times their usual length; slower ones are as usual again.
+QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.1, 0.5
+MOST_RUN_TIMES = 8
 CHUNK = 64 << 10
 MAX_FAILURES = 3
 RETRY_SECONDS = 0.5
+# Right pieces after a wrong one, until a source is trusted again; a second wrong one is its last.
+PAROLE_PIECES = 4
+# What is not needed any more is read all the same when so few bytes of it are left.
+CUT_BYTES = 256 << 10
+# A partial holder is asked this often what it has, and each holder of a file of some size who else downloads it.
+PIECES_SECONDS = 2.0
+MEET_SECONDS = 10.0
+MEET_PIECES = 8
 log = logging.getLogger("barrio.transfer")
 
 
-class Work(Protocol):
-    """What a source needs of its download. Calls come from the source's thread."""
+class _WrongPiece(Exception):
+    """The first one of this source; it is on parole now."""
 
-    manifest: Manifest
 
-    def take(self, key: str) -> Run | None:
-        """The next run; waits while there is none; None: the work is over."""
-
-    def accept(self, key: str, piece: int, data: memoryview) -> bool:
-        """Keeps a verified piece; False when it was here already. Raises StorageError."""
-
-    def give_back(self, key: str, run: Run) -> None: ...
-
-    def received(self, count: int) -> None:
-        """Counts bytes as they come in."""
-
-    @property
-    def intake(self) -> Intake:
-        """How fast they may."""
-
-    def stalled(self, key: str) -> None:
-        """The source will not move for a while: others may take over what it works on."""
-
-    def ended(self, key: str, error: BarrioError | None) -> None:
-        """The source does no more; the error says why."""
+class _NotNeeded(Exception):
+    """Somebody else brought what is being fetched."""
 
 
 class Source:
@@ -64,16 +57,22 @@ class Source:
         self.pieces = 0
         self.bytes = 0
         self.received = 0
-        self.rate = 0.0
+        self.rate = self.pace = 0.0
         self.gone = False
         self.errors = 0
+        self.slow = False
+        self.wrong = 0
+        self.parole = 0
+        self._look_at = self._meet_at = 0.0
         self.run_started_at = 0.0
+        # How much is asked for at once. Each request costs a pause, which a fast holder fills with longer runs.
+        self.run_times = 1
         self.run_bytes_left = 0
         self.failures = 0
         self.reason: str | None = None
         self.in_line: InLineError | None = None
         self.ended_at = 0.0
-        self.piece_at = time.monotonic()
+        self.hired_at = self.piece_at = time.monotonic()
         self._identity = identity
         self._content = encode_id(content_id)
         self._work = work
@@ -112,7 +111,7 @@ class Source:
     def carry_over(self, old: "Source") -> None:
         """Goes on counting where an earlier source for the same holder ended."""
         self.pieces, self.bytes, self.received = old.pieces, old.bytes, old.received
-        self.failures = old.failures
+        self.failures, self.wrong, self.pace = old.failures, old.wrong, old.pace
         self.errors = old.errors
 
     def seconds_to_finish(self, now: float) -> float:
@@ -125,9 +124,8 @@ class Source:
         rate = self.rate if self.alive else 0.0
         in_line = self.in_line
         reason = self.reason if in_line is None else in_line.message
-        return SourceReport(
-            self.key, self.holder.name, self.state, self.pieces, self.bytes, rate, self.failures, reason
-        )
+        state = SourceState.PAROLE if self.parole and self.state is SourceState.ACTIVE else self.state
+        return SourceReport(self.key, self.holder.name, state, self.pieces, self.bytes, rate, self.failures, reason)
 
     def _run(self) -> None:
         error: BarrioError | None = None
@@ -164,35 +162,72 @@ class Source:
 
     def _fetch_until_failure(self) -> BarrioError | None:
         """None when the work is over. StorageError goes up: it is not the holder's fault."""
-        buffer = memoryview(bytearray(self._work.manifest.piece_size))
+        manifest = self._work.manifest
+        keeper = Keeper(manifest.piece_size, manifest.count, self._keep)
         try:
             self._open()
             while not self._stopping.is_set():
                 self.state = SourceState.IDLE
+                self._look_around()
                 run = self._work.take(self.key)
                 if run is None:
                     return None
-                self.run_bytes_left = sum(
-                    self._work.manifest.span(p)[1] for p in range(run.first, run.first + run.count)
-                )
+                if not run.count:
+                    continue
+                self.run_bytes_left = sum(manifest.span(p)[1] for p in range(run.first, run.first + run.count))
                 self.run_started_at = time.monotonic()
                 self.state = SourceState.ACTIVE if self.in_line is None else SourceState.IN_LINE
                 told: InLineError | None = None
                 try:
-                    self._fetch(run, buffer)
+                    try:
+                        self._fetch(run, keeper)
+                    finally:
+                        keeper.wait()
                 except InLineError as error:
                     told = error
+                except (_WrongPiece, _NotNeeded):
+                    # The rest of that answer is not read.
+                    self._close()
                 finally:
                     self._work.give_back(self.key, run)
                 # It works again: the count tells how long to wait after the next failure.
                 self.failures = 0
+                self._suit_runs(time.monotonic() - self.run_started_at)
                 if told is not None:
                     self._wait_in_line(told)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             return error
         finally:
             self._close()
+            keeper.close()
         return None
+
+    def _suit_runs(self, seconds: float) -> None:
+        """The last run took `seconds`."""
+        if seconds < QUICK_RUN_SECONDS:
+            self.run_times = min(MOST_RUN_TIMES, 2 * self.run_times)
+        elif seconds > SLOW_RUN_SECONDS:
+            self.run_times = 1
+
+    def _look_around(self) -> None:
+        """Which pieces a partial holder has by now, and who else downloads."""
+        now, manifest = time.monotonic(), self._work.manifest
+        meets = self._work.public and manifest.count >= MEET_PIECES
+        if self.holder.partial and now >= self._look_at:
+            self._look_at = now + PIECES_SECONDS
+            self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, manifest.count))
+        if meets and now >= self._meet_at:
+            self._meet_at = now + MEET_SECONDS
+            self._work.told(asking.meet(self._connected(), self._content))
+
+    def _connected(self) -> PeerConnection:
+        """The connection, with the time that an answer may take."""
+        if self._connection is None:
+            self._open()
+        connection = self._connection
+        assert connection is not None
+        connection.deadline = time.monotonic() + STALL_SECONDS
+        return connection
 
     def _wait_in_line(self, told: InLineError) -> None:
         """Shown as such, and no failure of anybody."""
@@ -217,7 +252,7 @@ class Source:
         if connection is not None:
             connection.close()
 
-    def _fetch(self, run: Run, buffer: memoryview) -> None:
+    def _fetch(self, run: Run, keeper: Keeper) -> None:
         """In one request, or in several small ones where a limit makes each take its time."""
         manifest = self._work.manifest
         start, _ = manifest.span(run.first)
@@ -242,12 +277,12 @@ class Source:
                 with response:
                     left = length
                     while left:
-                        view = buffer[: manifest.span(piece)[1]]
+                        view = keeper.buffer[: manifest.span(piece)[1]]
                         part = view[filled : filled + left]
-                        self._receive(response, part)
+                        self._receive(response, part, piece)
                         left, filled = left - len(part), filled + len(part)
                         if filled == len(view):
-                            self._keep(piece, view)
+                            keeper.hand_over(piece, view, wait=self.parole > 0)
                             piece, filled = piece + 1, 0
                 start += length
 
@@ -257,14 +292,12 @@ class Source:
             # Another limit wants another window, which a connection gets when it is made.
             self._close()
             self._open()
-        connection = self._connection
-        assert connection is not None
+        connection = self._connected()
         headers = {"Range": f"bytes={start}-{start + length - 1}", "User-Agent": USER_AGENT}
-        connection.deadline = time.monotonic() + STALL_SECONDS
         connection.request("GET", f"/v1/contents/{self._content}", headers=headers)
         response = connection.getresponse()
         try:
-            self._check(response, start, length)
+            check_range(response, self.holder.name, self._content, start, length, self._work.manifest.size)
         except InLineError:
             # So that the connection can be used again.
             with response:
@@ -279,25 +312,12 @@ class Source:
         self.state = SourceState.ACTIVE
         return response
 
-    def _check(self, response: http.client.HTTPResponse, start: int, length: int) -> None:
-        """Raises unless the answer is just the bytes that were asked for."""
-        who = self.holder.name
-        check_status(response, who)
-        size = self._work.manifest.size
-        whole = response.status == 200 and length == size
-        if not whole and response.status != 206:
-            raise PeerMisbehavedError(f"{who} answered with status {response.status} to a request for a range.")
-        etag = response.getheader("ETag", "")
-        if etag != f'"{self._content}"':
-            raise PeerMisbehavedError(f"{who} answered with another file.")
-        said = response.getheader("Content-Range", "")
-        if response.length != length or (not whole and said != f"bytes {start}-{start + length - 1}/{size}"):
-            raise PeerMisbehavedError(f"{who} answered with other bytes than were asked for.")
-
-    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> None:
-        """Fills `view`, no faster than the limits allow."""
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview, piece: int) -> None:
+        """Fills `view`, no faster than the limits allow, as long as the piece is wanted."""
         intake, got = self._work.intake, 0
         while got < len(view):
+            if len(view) - got > CUT_BYTES and not self._work.wanted(piece):
+                raise _NotNeeded
             allowed = intake.allow(self.key, min(CHUNK, len(view) - got), self._stopping.is_set)
             if not allowed:
                 raise PeerUnreachableError("The download stops.")
@@ -311,12 +331,22 @@ class Source:
             self._work.received(count)
 
     def _keep(self, piece: int, view: memoryview) -> None:
-        """Verifies a piece and hands it over."""
+        """Verifies a piece and hands it over. In the keeper's thread, one at a time."""
         if piece_hash(view) != self._work.manifest.hash_of(piece):
             if self._stopping.is_set():
                 raise PeerUnreachableError("The download stops.")
-            raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
+            self.wrong += 1
+            self.reason = f"{self.holder.name} sent wrong bytes; nothing of them is kept."
+            if self.wrong > 1:
+                raise PeerMisbehavedError(self.reason)
+            self.parole = PAROLE_PIECES
+            self._work.suspected(self.key)
+            raise _WrongPiece
         self.piece_at = time.monotonic()
+        if self.parole:
+            self.parole -= 1
+            if not self.parole:
+                self._work.cleared(self.key)
         if self._work.accept(self.key, piece, view):
             self.pieces += 1
             self.bytes += len(view)

@@ -1,5 +1,6 @@
 """Plain values of transfers, and what transfers need of the other rooms. Pure; any thread."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -50,17 +51,19 @@ class SourceState(Enum):
     ACTIVE = "active"
     IN_LINE = "in-line"
     IDLE = "idle"
+    PAROLE = "parole"
     LOST = "lost"
     BANNED = "banned"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A live peer that has the content."""
+    """A live peer that has the content; `partial`: it is downloading it, and has some pieces."""
 
     peer_id: str
     name: str
     addresses: tuple[str, ...]
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,29 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Located:
-    """Where a content is; `size` in bytes, 0 when no holder is known."""
+    """Where a content is; `size` in bytes, 0 when no holder is known. `public`: shared with the whole barrio."""
 
     size: int
     name: str
     holders: tuple[Holder, ...]
+    public: bool = False
 
 
 class Locator(Protocol):
     def __call__(self, content_id: bytes) -> Located:
         """Raises BarrioError when nobody can be asked."""
+        ...
+
+
+class ManyLocator(Protocol):
+    def __call__(self, content_ids: Sequence[bytes]) -> list[Located]:
+        """Where each is, in the order given. Raises BarrioError when nobody can be asked."""
+        ...
+
+
+class Finder(Protocol):
+    def __call__(self, peer_ids: Sequence[str]) -> list[Holder]:
+        """Where those are that are here now, as partial holders. Raises BarrioError when nobody can be asked."""
         ...
 
 

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer_core.server import file_piece
-from peer_core.server.file_piece import FilePiece, PieceGone, RangeNotSatisfiable, parse_range, piece_response
+from peer_core.server.file_piece import (
+    CHUNK_BYTES,
+    FilePiece,
+    PieceGone,
+    RangeNotSatisfiable,
+    parse_range,
+    piece_response,
+)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +107,8 @@ def test_a_file_that_got_shorter_is_not_made_up(tmp_path: Path) -> None:
         piece.close()
 
 
-def test_the_check_is_asked_first_on_the_way_and_before_the_last_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_piece, "CHECK_BYTES", 1 << 20)
-    size = (3 << 20) + 5
+def test_the_check_is_asked_after_each_reading_and_before_the_bytes_leave(tmp_path: Path) -> None:
+    size = 3 * CHUNK_BYTES + 5
     (tmp_path / "f").write_bytes(bytes(size))
     asked: list[int] = []
     answers = iter([True, True, True, False])
@@ -122,9 +125,8 @@ def test_the_check_is_asked_first_on_the_way_and_before_the_last_bytes(
                 got += part
     finally:
         piece.close()
-    assert asked[0] == 0
-    assert len(asked) == 4
-    assert 3 << 20 <= len(got) < size
+    assert asked == [0, CHUNK_BYTES, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES]
+    assert len(got) == 3 * CHUNK_BYTES, "the last bytes did not leave"
 
 
 def test_answers_carry_what_http_clients_need(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A downloader with holders that a test chooses: what locating answers, and how a transfer rests."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holders import Exchange, HonestHolder, HostileHolder, manifest_of, wait_until
@@ -29,6 +29,9 @@ class Bench:
         self.me = self.authority.identity(root / "me", "me")
         self.holders: list[Holder] = []
         self.received = 0
+        self.public = True
+        # Who downloads, and is not located.
+        self.downloaders: dict[str, Holder] = {}
         self.located_name = "from the central.bin"
         self.adopted: list[tuple[Path, Manifest]] = []
         self.limits = Limits(download_slots=4)
@@ -59,7 +62,7 @@ class Bench:
         store = TransferStore(self.root / "transfers.sqlite", self.root / "transfers")
         intake, slots = Intake(lambda: self.limits), lambda: self.limits.download_slots
         self.transfers = Transfers(store, lambda: self.root / "downloads", self._count, intake, slots)
-        self.transfers.start(self.me, self._locate, lambda p, m: self.adopted.append((p, m)))
+        self.transfers.start(self.me, self._locate, lambda p, m: self.adopted.append((p, m)), self._find)
         return self.transfers
 
     def _count(self, count: int) -> None:
@@ -69,7 +72,10 @@ class Bench:
     def _locate(self, content_id: bytes) -> Located:
         if not self.holders:
             raise NoSourceError("Nobody is online.")
-        return Located(0, self.located_name, tuple(self.holders))
+        return Located(0, self.located_name, tuple(self.holders), self.public)
+
+    def _find(self, peer_ids: Sequence[str]) -> list[Holder]:
+        return [self.downloaders[p] for p in peer_ids if p in self.downloaders]
 
     def download(self, data: bytes, seconds: float = 30) -> Transfer:
         """Until the transfer rests: done, failed, paused or waiting."""

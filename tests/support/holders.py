@@ -18,8 +18,12 @@ from peer_core.offers.types import OfferState
 from peer_core.server.channels import Patience
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
+from peer_core.transfer import exchange as downloaders
+from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.types import Holder
 from protos.agreed import encode_id
+
+NOBODY = b""
 
 
 def manifest_of(data: bytes) -> Manifest:
@@ -45,6 +49,9 @@ class HonestHolder:
         self.inode = path.stat().st_ino
         self.bytes_sent = 0
         self.holding = True
+        self.exchange = downloaders.Exchange()
+        # What it has of a download, when it does not hold the file.
+        self.parts: PartFile | None = None
         self.limits = NO_LIMITS
         self.line = UploadLine(lambda: self.limits.upload_slots)
         self._server = HostedServer(
@@ -84,6 +91,12 @@ class HonestHolder:
             content_id, self.path.parent, self.path, self.inode, self.manifest.size, self.mtime_ns, self.manifest
         )
 
+    def part(self, content_id: bytes) -> PartFile | None:
+        return self.parts if content_id == self.manifest.content_id else None
+
+    def meet(self, content_id: bytes, caller: str) -> list[str]:
+        return self.exchange.meet(content_id, caller)
+
     def sent(self, count: int) -> None:
         self.bytes_sent += count
 
@@ -103,6 +116,7 @@ class Exchange:
         headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
         start, _, end = headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         self.start, self.end = int(start), int(end) if end else len(data) - 1
+        self.meets = self.target.endswith("/sources")
         self.wants_manifest = self.target.endswith("/manifest")
 
     def send(self, data: bytes) -> None:
@@ -147,6 +161,8 @@ class HostileHolder:
         manifest: Callable[[Exchange], None] = Exchange.honest_manifest,
     ) -> None:
         self.requests = 0
+        # What it says about who else downloads.
+        self.told = NOBODY
         self._identity = identity
         self._data = data
         self._script, self._manifest = script, manifest
@@ -178,9 +194,13 @@ class HostileHolder:
             self._open.add(tls)
             try:
                 for head in self._requests(tls):
-                    self.requests += 1
                     exchange = Exchange(tls, head, self._stopping, self._data)
-                    (self._manifest if exchange.wants_manifest else self._script)(exchange)
+                    if exchange.meets:
+                        exchange.head(len(self.told), "404 Not Found" if self.told is NOBODY else "200 OK")
+                        exchange.send(self.told)
+                    else:
+                        self.requests += 1
+                        (self._manifest if exchange.wants_manifest else self._script)(exchange)
             finally:
                 self._open.discard(tls)
 

@@ -8,9 +8,10 @@ from bench import MIB, Bench
 from holders import Exchange, manifest_of, wait_until
 
 from peer_core.errors import StorageError
+from peer_core.limits.policy import Limits
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Holder, TransferState
+from peer_core.transfer.types import Holder, SourceState, TransferState
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 9 * MIB + 5])
@@ -139,6 +140,27 @@ def test_a_file_that_changes_at_the_holder_is_not_sent_as_the_old_one(bench: Ben
     assert waiting.state is TransferState.WAITING
     assert waiting.trouble is not None
     assert "no longer has" in waiting.trouble.message
+
+
+def test_a_file_that_changes_while_it_is_served_is_noticed_there_before_a_byte_of_it_leaves(bench: Bench) -> None:
+    data = os.urandom(12 * MIB)
+    honest = bench.honest(data)
+    honest.limits = Limits(upload_rate=4_000_000)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film.mkv")
+    wait_until(lambda: transfers.get(added.id).pieces_done >= 2)
+    with honest.path.open("r+b") as file:
+        file.write(os.urandom(12 * MIB))
+    waiting = bench.rested(added.id)
+    assert waiting.state is TransferState.WAITING
+    assert waiting.trouble is not None and "no longer has" in waiting.trouble.message
+    (report,) = waiting.sources
+    assert report.state is SourceState.LOST, "it lied about nothing"
+    assert report.reason is None or "wrong bytes" not in report.reason
+    assert 2 <= waiting.pieces_done < 12
+    bench.honest(data)
+    wait_until(lambda: transfers.get(added.id).state is TransferState.DONE)
+    assert transfers.get(added.id).path.read_bytes() == data
 
 
 def test_too_little_room_pauses_with_a_sentence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

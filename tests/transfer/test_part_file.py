@@ -85,6 +85,45 @@ def test_any_record_of_pieces_is_survived(tmp_path_factory: pytest.TempPathFacto
     again.close()
 
 
+@given(
+    st.lists(st.integers(0, MANIFEST.count - 1) | st.sampled_from(["sync", "kill", "power cut"]), max_size=25),
+    st.data(),
+)
+@settings(max_examples=60)
+def test_whatever_happens_no_piece_is_claimed_that_is_not_there(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int | str], lost: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("part")
+    part, safe, here = opened(folder), set[int](), set[int]()
+    for step in steps:
+        match step:
+            case "sync":
+                part.vouch()
+                safe = set(here)
+            case "kill":
+                part.close()
+                part = opened(folder)
+                assert set(part.present) == here, "a kill loses nothing that was written"
+            case "power cut":
+                part.close()
+                gone = lost.draw(st.sets(st.sampled_from(sorted(here - safe)))) if here - safe else set()
+                with (folder / "x.part").open("r+b") as file:
+                    for piece in gone:
+                        file.seek(MANIFEST.span(piece)[0])
+                        file.write(bytes(MANIFEST.span(piece)[1]))
+                part = opened(folder)
+                here -= gone
+                assert set(part.present) == here
+            case int():
+                put(part, step)
+                here.add(step)
+    part.close()
+    raw = (folder / "x.part").read_bytes()
+    for piece in here:
+        start, length = MANIFEST.span(piece)
+        assert raw[start : start + length] == DATA[start : start + length]
+
+
 def test_a_link_in_the_place_of_the_part_file_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_bytes(b"precious")

@@ -10,6 +10,7 @@ import pytest
 from bench import Bench
 from holders import HostileHolder, manifest_of, wait_until
 
+from peer_core.content import SMALL_BYTES
 from peer_core.errors import BadInputError, ConflictError, NotFoundError
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
@@ -184,7 +185,7 @@ def test_all_are_paused_and_resumed_at_once(shelf: Shelf) -> None:
 @pytest.mark.parametrize("keep", [False, True])
 def test_cancelling_a_folder_keeps_or_removes_partial_files_as_asked(shelf: Shelf, keep: bool) -> None:
     done = shelf.file(os.urandom(SMALL), name="a")
-    stalls, _ = shelf.stalling(os.urandom(SMALL), name="b")
+    stalls, _ = shelf.stalling(os.urandom(SMALL_BYTES + 1), name="b")
     made = shelf.queue.add_tree([done, stalls], "album")
     shelf.start()
     wait_until(lambda: shelf.queue.files(made.id, 10)[0][1].state is State.RUNNING)

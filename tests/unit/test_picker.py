@@ -42,6 +42,21 @@ def test_rare_pieces_come_first() -> None:
     assert picker.next("c") == Run(3, 1)
 
 
+def test_downloaders_of_a_rare_piece_take_different_ones() -> None:
+    firsts = set()
+    for seed in range(20):
+        picker = Picker(1000, Bitmap(1000), 8, random.Random(seed))
+        picker.add_source("seed")
+        picker.add_source("other", Bitmap(1000))
+        run = picker.next("seed")
+        assert run is not None
+        firsts.add(run.first)
+    assert len(firsts) > 15
+    alone = Picker(1000, Bitmap(1000), 8)
+    alone.add_source("seed")
+    assert alone.next("seed") == Run(0, 8), "in order, when nobody else downloads"
+
+
 def test_a_stalled_source_is_helped_and_a_moving_one_is_not() -> None:
     picker = Picker(2, Bitmap(2), 1)
     picker.add_source("slow")
@@ -77,9 +92,11 @@ class Downloads(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.picker = Picker(self.COUNT, Bitmap(self.COUNT), 5)
+        self.picker = Picker(self.COUNT, Bitmap(self.COUNT), 5, random.Random(1))
         self.runs: dict[str, list[int]] = {}
         self.here: set[int] = set()
+        self.has: dict[str, set[int]] = {}
+        self.suspects: set[str] = set()
         self.next_key = 0
 
     @rule(partial=st.none() | st.sets(st.integers(0, COUNT - 1)))
@@ -90,8 +107,27 @@ class Downloads(RuleBasedStateMachine):
             for piece in partial:
                 has.add(piece)
         self.picker.add_source(str(self.next_key), has)
+        if partial is not None:
+            self.has[str(self.next_key)] = partial
         self.runs[str(self.next_key)] = []
         self.next_key += 1
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(data=st.data(), pieces=st.sets(st.integers(0, COUNT - 1)))
+    def learn(self, data: st.DataObject, pieces: set[int]) -> None:
+        """A partial source has other pieces by now."""
+        key, has = data.draw(st.sampled_from(sorted(self.runs))), Bitmap(self.COUNT)
+        for piece in pieces:
+            has.add(piece)
+        self.picker.has_now(key, has)
+        self.has[key] = pieces
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(data=st.data(), suspect=st.booleans())
+    def suspect(self, data: st.DataObject, suspect: bool) -> None:
+        key = data.draw(st.sampled_from(sorted(self.runs)))
+        (self.picker.suspect if suspect else self.picker.clear)(key)
+        self.suspects = self.suspects | {key} if suspect else self.suspects - {key}
 
     @precondition(lambda self: any(not r for r in self.runs.values()))
     @rule(data=st.data())
@@ -101,6 +137,8 @@ class Downloads(RuleBasedStateMachine):
         if run is not None:
             pieces = list(range(run.first, run.first + run.count))
             assert not set(pieces) & self.here, "a piece that is here was asked for again"
+            assert set(pieces) <= self.has.get(key, set(pieces)), "it does not have that"
+            assert len(pieces) == 1 or key not in self.suspects
             self.runs[key] = pieces
 
     @precondition(lambda self: any(self.runs.values()))
@@ -116,6 +154,8 @@ class Downloads(RuleBasedStateMachine):
     def leave(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.runs)))
         del self.runs[key]
+        self.has.pop(key, None)
+        self.suspects.discard(key)
         self.picker.remove_source(key)
 
     @precondition(lambda self: bool(self.runs))

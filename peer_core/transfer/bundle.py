@@ -1,0 +1,116 @@
+"""Asks one holder for many small contents at once, and proves each. One thread; `stop` from any."""
+
+import http.client
+import json
+import struct
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
+from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
+from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
+from peer_core.identity.store import Identity
+from peer_core.limits.intake import Intake
+from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_status
+from peer_core.transfer.types import Holder
+from protos.agreed import encode_id
+
+MOST_CONTENTS = 256
+MOST_BYTES = 8 << 20
+CONNECT_SECONDS = 5.0
+STALL_SECONDS = 15.0
+CHUNK = 64 << 10
+SIZE = struct.Struct(">Q")
+NOT_HERE = (1 << 64) - 1
+
+
+class Bundles:
+    """`received` of the surroundings is told of each byte by the caller's `count`."""
+
+    def __init__(self, identity: Identity, holder: Holder, intake: Intake) -> None:
+        self.holder = holder
+        self._identity = identity
+        self._intake = intake
+        self._stopping = threading.Event()
+        self._window = intake.window()
+        self._connection = PeerConnection(
+            identity, holder.peer_id, holder.name, holder.addresses, STALL_SECONDS, self._window
+        )
+        self._opened = False
+        self.received = 0
+
+    def stop(self) -> None:
+        """Ends what is under way with PeerUnreachableError; returns at once."""
+        self._stopping.set()
+        self._connection.abort()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def fetch(self, content_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, Manifest] | None]:
+        """For each content its id, bytes and manifest, or None when the holder does not give it this way; at most 256.
+
+        Raises PeerUnreachableError, PeerMisbehavedError.
+        """
+        with converted(self.holder.name), self._answer(content_ids) as response:
+            for content_id in content_ids:
+                (size,) = SIZE.unpack(self._read(response, SIZE.size))
+                if size == NOT_HERE:
+                    yield None
+                    continue
+                if size > SMALL_BYTES:
+                    raise PeerMisbehavedError(f"{self.holder.name} wants to send more than was asked for.")
+                data = self._read(response, size)
+                manifest = Manifest(size, piece_size_for(size), piece_hash(data) if size else b"")
+                if manifest.content_id != content_id:
+                    raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
+                yield content_id, data, manifest
+            if response.read(1):
+                raise PeerMisbehavedError(f"{self.holder.name} sent more than was asked for.")
+
+    def _answer(self, content_ids: Sequence[bytes]) -> http.client.HTTPResponse:
+        """The answer, of which only the body is left to be read; waits in line when it must."""
+        body = json.dumps({"contents": [encode_id(content_id) for content_id in content_ids]}).encode()
+        headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
+        while True:
+            connection = self._connection
+            if not self._opened:
+                connection.open(CONNECT_SECONDS)
+                self._opened = True
+            connection.deadline = time.monotonic() + STALL_SECONDS
+            connection.request("POST", "/v1/bundle", body, headers)
+            response = connection.getresponse()
+            try:
+                try:
+                    check_status(response, self.holder.name)
+                except InLineError as told:
+                    with response:
+                        read_bounded(response, MOST_ANSWER_BYTES, self.holder.name)
+                    self._stopping.wait(told.seconds)
+                    continue
+                if response.status != http.client.OK:
+                    # An older program, that does not know the question.
+                    raise GoneError(f"{self.holder.name} answered with status {response.status}.")
+            except BaseException:
+                response.close()
+                raise
+            connection.deadline = None
+            return response
+
+    def _read(self, response: http.client.HTTPResponse, length: int) -> bytes:
+        """Just so many bytes, no faster than the limits allow."""
+        data, got = bytearray(length), 0
+        view = memoryview(data)
+        while got < length:
+            want = min(CHUNK, length - got)
+            allowed = self._intake.allow(self.holder.peer_id, want, self._stopping.is_set)
+            if not allowed:
+                raise PeerUnreachableError("The download stops.")
+            count = response.readinto(view[got : got + allowed])
+            self._intake.give_back(self.holder.peer_id, allowed - count)
+            if not count:
+                raise http.client.IncompleteRead(b"")
+            got += count
+        self.received += length
+        return bytes(data)

@@ -1,0 +1,222 @@
+"""One job for many small files: located at once, fetched many in one answer, written and named together.
+
+`run` belongs to one thread. What it cannot get this way it leaves; the usual job tells why, or gets it after all.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
+from peer_core.errors import BadInputError, PeerMisbehavedError, PeerUnreachableError, StorageError
+from peer_core.transfer.bundle import MOST_BYTES, MOST_CONTENTS, Bundles
+from peer_core.transfer.finishing import check_room, free_names, give_name, part_beside, sync_folder
+from peer_core.transfer.job import Stopped, Surroundings
+from peer_core.transfer.part_file import storage_error
+from peer_core.transfer.record import Record, merged
+from peer_core.transfer.types import Holder, SourceReport, SourceState, Transfer, TransferState
+
+
+def is_small(record: Record) -> bool:
+    """By the size that it is said to have; not one that the usual job has begun."""
+    return record.size is not None and record.size <= SMALL_BYTES and not record.pieces and bool(record.name)
+
+
+@dataclass(frozen=True)
+class SmallFile:
+    """One file of the job, as the queue looks at jobs."""
+
+    record: Record
+    job: "SmallJob"
+
+    def stop(self) -> None:
+        self.job.stop()
+
+    def snapshot(self) -> Transfer:
+        return self.record.snapshot()
+
+    def given(self) -> dict[str, list[list[int]]]:
+        return self.record.given
+
+
+class SmallJob:
+    """Works on `records`, which are its own while it runs. Those that are done when `run` returns have that state."""
+
+    def __init__(self, records: Sequence[Record], around: Surroundings) -> None:
+        self.records = list(records)
+        self._around = around
+        self._lock = threading.Lock()
+        # Guarded by _lock.
+        self.stopping = False
+        self._bundles: Bundles | None = None
+
+    def stop(self) -> None:
+        """Ends `run` soon with Stopped; returns at once."""
+        with self._lock:
+            self.stopping = True
+            bundles = self._bundles
+        if bundles is not None:
+            bundles.stop()
+
+    def run(self) -> None:
+        """Raises Stopped, StorageError; what locating raises. What is done is done in all cases."""
+        waiting = {record.id: record for record in self.records if not self._was_named(record)}
+        if not waiting:
+            return
+        located = self._around.locate_all([record.content_id for record in waiting.values()])
+        own, holders, names = self._around.identity.peer_id, dict[str, Holder](), dict[str, set[str]]()
+        for record, where in zip(list(waiting.values()), located, strict=True):
+            for holder in where.holders:
+                if holder.peer_id != own:
+                    holders[holder.peer_id] = holder
+                    names.setdefault(holder.peer_id, set()).add(record.id)
+        for folder in {record.folder for record in waiting.values()}:
+            inside = [r.size or 0 for r in waiting.values() if r.folder == folder]
+            check_room(folder, sum(inside), 0)
+        # Whoever has the most of them first; the next one is asked for what is left.
+        for peer_id in sorted(names, key=lambda p: -len(names[p])):
+            mine = [record for each, record in waiting.items() if each in names[peer_id]]
+            # Another job may just have caught it.
+            if mine and not self._around.quarantine.holds(peer_id):
+                self._fetch(holders[peer_id], mine)
+                waiting = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
+            self._check_stop()
+
+    def _fetch(self, holder: Holder, records: list[Record]) -> None:
+        bundles = Bundles(self._around.identity, holder, self._around.intake)
+        with self._lock:
+            self._bundles = bundles
+        try:
+            self._check_stop()
+            for some in _in_answers(records):
+                self._land(holder, self._fetched(bundles, some))
+        except (PeerUnreachableError, PeerMisbehavedError) as error:
+            self._check_stop()
+            state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
+            report = SourceReport(holder.peer_id, holder.name, state, 0, 0, 0.0, 1, error.message)
+            report = self._around.quarantine.keep(report)
+            for record in records:
+                if record.state is not TransferState.DONE:
+                    record.sources = merged(record.sources, (report,))
+        finally:
+            with self._lock:
+                self._bundles = None
+            bundles.close()
+
+    def _fetched(self, bundles: Bundles, records: list[Record]) -> list[tuple[Record, bytes, Manifest]]:
+        """What came, also when the holder breaks off in the middle: it raises at the next question."""
+        arrived: list[tuple[Record, bytes, Manifest]] = []
+        before = bundles.received
+        try:
+            for record, got in zip(records, bundles.fetch([r.content_id for r in records]), strict=True):
+                if got is not None and len(got[1]) == record.size:
+                    arrived.append((record, got[1], got[2]))
+        except (PeerUnreachableError, PeerMisbehavedError):
+            if not arrived:
+                raise
+        finally:
+            self._around.received(bundles.received - before)
+        return arrived
+
+    def _land(self, holder: Holder, arrived: list[tuple[Record, bytes, Manifest]]) -> None:
+        """Writes and names them. Each step is on disk before the next, for all of them together."""
+        store = self._around.store
+        report = SourceReport(holder.peer_id, holder.name, SourceState.IDLE, 1, 0, 0.0, 0, None)
+        now = time.time()
+        arrived = [each for each in arrived if _write(each[0], each[1])]
+        store.save_all([record for record, _, _ in arrived])
+        for record, data, manifest in arrived:
+            assert record.part is not None and record.path is not None
+            while not give_name(record.part, record.path, sync=False):
+                record.path = next(free_names(record.folder, record.name))
+                store.save(record)
+            gave = replace(report, pieces=manifest.count, bytes=len(data), received=len(data), verified=now)
+            record.sources = merged(record.sources, (gave,))
+            record.given = {holder.peer_id: [[0, manifest.count - 1]]} if manifest.count else {}
+        for folder in {record.folder for record, _, _ in arrived}:
+            sync_folder(folder)
+        self._done([(record, manifest) for record, _, manifest in arrived])
+
+    def _done(self, whole: list[tuple[Record, Manifest]]) -> None:
+        """On disk first; whoever sees that they are done finds everything in its place."""
+        now = time.time()
+        for record, manifest in whole:
+            record.size, record.pieces = manifest.size, manifest.count
+            record.pieces_done, record.bytes_done = manifest.count, manifest.size
+        self._around.store.save_all(
+            [replace(record, state=TransferState.DONE, trouble=None, finished=now) for record, _ in whole]
+        )
+        for record, manifest in whole:
+            assert record.path is not None
+            self._around.adopt(record.path, manifest)
+            record.state, record.trouble, record.finished = TransferState.DONE, None, now
+
+    def _was_named(self, record: Record) -> bool:
+        """True when an earlier run was killed after the file got its name; the bytes are proven once more."""
+        if record.path is None:
+            return False
+        try:
+            if record.path.is_symlink() or record.path.stat().st_size > SMALL_BYTES:
+                return False
+            data = record.path.read_bytes()
+        except OSError:
+            return False
+        manifest = Manifest(len(data), piece_size_for(len(data)), piece_hash(data) if data else b"")
+        if manifest.content_id != record.content_id:
+            return False
+        if record.part is not None:
+            record.part.unlink(missing_ok=True)
+        self._done([(record, manifest)])
+        return True
+
+    def _check_stop(self) -> None:
+        if self.stopping:
+            raise Stopped
+
+
+def _in_answers(records: list[Record]) -> list[list[Record]]:
+    """As many at a time as one answer holds."""
+    answers: list[list[Record]] = [[]]
+    total = 0
+    for record in records:
+        size = record.size or 0
+        if len(answers[-1]) == MOST_CONTENTS or (answers[-1] and total + size > MOST_BYTES):
+            answers.append([])
+            total = 0
+        answers[-1].append(record)
+        total += size
+    return answers
+
+
+def _write(record: Record, data: bytes) -> bool:
+    """The whole file, on the disk, with the name chosen. False: this one cannot be; the usual job says why."""
+    try:
+        path = next(free_names(record.folder, record.name))
+        part = part_beside(path, record.id)
+        _write_part(part, data)
+    except (BadInputError, StorageError):
+        return False
+    record.part, record.path = part, path
+    return True
+
+
+def _write_part(part: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(part, flags, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(file, view) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise storage_error(part, error) from error

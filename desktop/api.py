@@ -174,10 +174,31 @@ class Source:
     rate: float
     failures: int
     reason: str
+    wasted: int = 0
+    retries: int = 0
+    quarantined_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """Numbers of files of a folder's transfer; `have`: their contents were here already."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    have: int
+    have_bytes: int
+
+    @property
+    def wanted(self) -> int:
+        return self.total - self.skipped
 
 
 @dataclass(frozen=True)
 class Transfer:
+    """`files` is set for a folder; `place`: in the queue, from 1."""
+
     id: str
     content_id: str
     name: str
@@ -194,6 +215,10 @@ class Transfer:
     created: datetime | None
     finished: datetime | None
     sources: tuple[Source, ...] = field(default=())
+    priority: str = "normal"
+    place: int | None = None
+    have: bool = False
+    files: FolderFiles | None = None
 
     @property
     def fraction(self) -> float:
@@ -208,6 +233,14 @@ class Transfer:
         if self.state != "running" or any(s.state in ("active", "connecting") for s in self.sources):
             return ()
         return tuple(s for s in self.sources if s.state == "in-line")
+
+
+@dataclass(frozen=True)
+class FilesPage:
+    """Some files of a folder's transfer, and the number to go on from."""
+
+    files: tuple[Transfer, ...]
+    next_after: int | None
 
 
 @dataclass(frozen=True)
@@ -360,7 +393,7 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
     error = data.get("error")
     return Transfer(
         id=str(data["id"]),
-        content_id=data["content_id"],
+        content_id=data["content_id"] or "",
         name=data["name"],
         path=data.get("path") or "",
         folder=data.get("folder") or "",
@@ -384,10 +417,21 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
                 rate=s.get("rate") or 0,
                 failures=s.get("failures") or 0,
                 reason=s.get("reason") or "",
+                wasted=s.get("wasted") or 0,
+                retries=s.get("retries") or 0,
+                quarantined_until=_time(s.get("quarantined_until")),
             )
             for s in data.get("sources") or ()
         ),
+        priority=data.get("priority") or "normal",
+        place=data.get("place"),
+        have=bool(data.get("have")),
+        files=FolderFiles(**files) if (files := data.get("files")) else None,
     )
+
+
+def files_page_from(data: dict[str, Any]) -> FilesPage:
+    return FilesPage(tuple(map(transfer_from, data["files"])), data.get("next_after"))
 
 
 def members_from(data: dict[str, Any]) -> Members:

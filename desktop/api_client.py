@@ -10,6 +10,7 @@ import httpx
 from desktop.api import (
     Answer,
     ApiError,
+    FilesPage,
     Library,
     Listing,
     Members,
@@ -19,6 +20,7 @@ from desktop.api import (
     Status,
     Transfer,
     answer_from,
+    files_page_from,
     library_from,
     listing_from,
     members_from,
@@ -33,6 +35,7 @@ from desktop.api_offers import Offer, Offers, offer_from, offers_from, rules_fro
 
 PAGE = 100
 TREE_PAGE = 200
+LIST_PAGE = 1000
 T = TypeVar("T")
 
 
@@ -87,7 +90,39 @@ class ApiClient:
         await self._call("POST", "/v1/rescan", _nothing, json={"name": name} if name else {})
 
     async def transfers(self) -> tuple[Transfer, ...]:
-        return await self._call("GET", "/v1/transfers", _transfers)
+        """The whole list, a folder as one."""
+        listed, cursor = await self._call("GET", "/v1/transfers", _transfers_page, params={"limit": LIST_PAGE})
+        while cursor:
+            params = {"limit": LIST_PAGE, "cursor": cursor}
+            more, cursor = await self._call("GET", "/v1/transfers", _transfers_page, params=params)
+            listed += more
+        return listed
+
+    async def find_transfers(self, content_ids: Sequence[str]) -> tuple[Transfer, ...]:
+        """The newest file with each of the contents, also in folders; of the first 1,000."""
+        body = {"content_ids": list(content_ids[:LIST_PAGE])}
+        return await self._call("POST", "/v1/transfers/find", _transfers, json=body)
+
+    async def transfer_files(self, transfer_id: str, after: int = 0, limit: int | None = None) -> FilesPage:
+        params = {"after": after, "limit": limit or TREE_PAGE}
+        return await self._call("GET", f"/v1/transfers/{transfer_id}/files", files_page_from, params=params)
+
+    async def choose_files(
+        self, transfer_id: str, wanted: bool, ids: Sequence[str] | None = None, have: bool = False
+    ) -> Transfer:
+        """All files of a folder's transfer, or `ids`, or those whose content was here already."""
+        body = {"wanted": wanted, "have": have, **({} if ids is None else {"ids": list(ids)})}
+        return await self._call("PATCH", f"/v1/transfers/{transfer_id}/files", transfer_from, json=body)
+
+    async def order_transfer(self, transfer_id: str, move: str | None = None, priority: str | None = None) -> Transfer:
+        body = {k: v for k, v in {"move": move, "priority": priority}.items() if v}
+        return await self._call("PATCH", f"/v1/transfers/{transfer_id}", transfer_from, json=body)
+
+    async def set_all_transfers(self, state: str) -> None:
+        await self._call("PATCH", "/v1/transfers", _nothing, json={"state": state})
+
+    async def clear_done(self) -> None:
+        await self._call("DELETE", "/v1/transfers", _nothing, params={"state": "done"})
 
     async def download(self, content_id: str, name: str, output: str | None = None) -> Transfer:
         body = {"content_id": content_id, **({"name": name} if name else {}), **({"output": output} if output else {})}
@@ -96,8 +131,10 @@ class ApiClient:
     async def set_transfer_state(self, transfer_id: str, state: str) -> Transfer:
         return await self._call("PATCH", f"/v1/transfers/{transfer_id}", transfer_from, json={"state": state})
 
-    async def remove_transfer(self, transfer_id: str) -> None:
-        await self._call("DELETE", f"/v1/transfers/{transfer_id}", _nothing)
+    async def remove_transfer(self, transfer_id: str, keep: bool = False) -> None:
+        """`keep`: the partial files stay."""
+        params = {"keep": "true"} if keep else {}
+        await self._call("DELETE", f"/v1/transfers/{transfer_id}", _nothing, params=params)
 
     async def members(self, text: str = "", cursor: str = "") -> Members:
         params = {k: v for k, v in {"q": text, "cursor": cursor}.items() if v}
@@ -114,9 +151,11 @@ class ApiClient:
         url = f"/v1/peers/{quote(peer_id, safe='')}/shares/{where}"
         return await self._call("GET", url, listing_from, params=params)
 
-    async def download_tree(self, peer_id: str, path: Sequence[str], output: str | None = None) -> tuple[Transfer, ...]:
-        """A file of a member, or all files below a folder."""
-        body = {"peer_id": peer_id, "path": "/".join(path), **({"output": output} if output else {})}
+    async def download_tree(
+        self, peer_id: str, path: Sequence[str], output: str | None = None, paused: bool = False
+    ) -> tuple[Transfer, ...]:
+        """A file of a member, or all files below a folder as one transfer; `paused`: files are chosen before."""
+        body = {"peer_id": peer_id, "path": "/".join(path), **({"output": output} if output else {}), "paused": paused}
         return await self._call("POST", "/v1/transfers", _transfers, json=body)
 
     async def offers(self) -> Offers:
@@ -170,6 +209,10 @@ def _nothing(data: Any) -> None:
 
 def _transfers(data: Any) -> tuple[Transfer, ...]:
     return tuple(map(transfer_from, data["transfers"]))
+
+
+def _transfers_page(data: Any) -> tuple[tuple[Transfer, ...], str | None]:
+    return _transfers(data), data.get("next_cursor")
 
 
 def _shares_of(data: Any) -> Listing:

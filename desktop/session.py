@@ -1,7 +1,7 @@
 """What the window knows of its peer, asked for at a bounded rate and told by differences. Qt's thread."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -33,6 +33,9 @@ class Session(QObject):
         self.tasks = tasks
         self.status: Status | None = None
         self.transfers: tuple[Transfer, ...] = ()
+        # Files in folders whose contents some page shows.
+        self.inside: tuple[Transfer, ...] = ()
+        self._watching: list[Callable[[], Sequence[str]]] = []
         self.library = Library((), 0, 0)
         self.offers = Offers()
         self.trouble: ApiError | None = None
@@ -45,6 +48,10 @@ class Session(QObject):
 
     def start(self) -> None:
         self.tasks.start(self._poll())
+
+    def watch(self, contents: Callable[[], Sequence[str]]) -> None:
+        """`contents`: ids of what a page shows, whose transfers are asked for, also those in folders."""
+        self._watching.append(contents)
 
     def set_visible(self, visible: bool) -> None:
         """A hidden window asks rarely."""
@@ -66,6 +73,7 @@ class Session(QObject):
         try:
             status = await self.client.status()
             transfers = await self.client.transfers()
+            inside = await self._inside(transfers)
             library = await self.client.library()
         except ApiError as error:
             self._set_trouble(error)
@@ -74,13 +82,22 @@ class Session(QObject):
         if status != self.status:
             self.status = status
             self.status_changed.emit(status)
-        if transfers != self.transfers:
-            self.transfers = transfers
+        if (transfers, inside) != (self.transfers, self.inside):
+            self.transfers, self.inside = transfers, inside
             self.transfers_changed.emit(transfers)
         await self._refresh_offers(status)
         if library != self.library:
             self.library = library
             self.library_changed.emit(library)
+
+    async def _inside(self, transfers: tuple[Transfer, ...]) -> tuple[Transfer, ...]:
+        if not any(transfer.files for transfer in transfers):
+            return ()
+        found: tuple[Transfer, ...] = ()
+        for contents in self._watching:
+            if ids := contents():
+                found += await self.client.find_transfers(ids)
+        return found
 
     async def _refresh_offers(self, status: Status) -> None:
         """Asks for the offers only when the status says that something is new."""

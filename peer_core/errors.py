@@ -68,6 +68,10 @@ class StorageError(BarrioError):
     status = 507
 
 
+class NoRoomError(StorageError):
+    title = "The disk is full"
+
+
 class DataVersionError(StorageError):
     title = "The data folder is from a newer Barrio"
     status = 500

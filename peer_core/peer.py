@@ -295,15 +295,13 @@ class Peer:
     def rescan(self, name: str | None) -> None:
         self._require_library().rescan(name)
 
-    def transfers(self) -> list[Transfer]:
-        return self._require_transfers().all()
+    @property
+    def queue(self) -> Transfers:
+        return self._require_transfers()
 
-    def transfer(self, transfer_id: str) -> Transfer:
-        return self._require_transfers().get(transfer_id)
-
-    def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer:
+    def download(self, content_id: bytes, name: str | None, folder: str | None, paused: bool) -> Transfer:
         self._joined()
-        return self._require_transfers().add(content_id, name, folder)
+        return self._require_transfers().add(content_id, name, folder, paused)
 
     @property
     def people(self) -> People:
@@ -315,20 +313,14 @@ class Peer:
         assert self._offers is not None
         return self._offers
 
-    def pause(self, transfer_id: str) -> Transfer:
-        return self._require_transfers().pause(transfer_id)
-
-    def resume(self, transfer_id: str) -> Transfer:
-        return self._require_transfers().resume(transfer_id)
-
-    def cancel(self, transfer_id: str, keep: bool) -> None:
-        self._require_transfers().cancel(transfer_id, keep)
-
     def change_settings(self, values: Mapping[str, Any]) -> None:
         if "slow_mode" in values and "slow_since" not in values:
             # The last word counts, a hand's or the schedule's.
             values = {**values, "slow_since": int(time.time())}
+        before = self._download_folder()
         self._settings.change(values)
+        if self._download_folder() != before:
+            self._require_transfers().follow(before, self._download_folder())
         self._limits.settings_changed()
         self._require_transfers().slots_changed()
 

@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from peer_core.directory.types import MembersPage, PeerRecord, Via
-from peer_core.errors import BadInputError, BarrioError, NotFoundError, PeerUnreachableError, RevokedError
+from peer_core.errors import (
+    BadInputError,
+    BarrioError,
+    ConflictError,
+    NotFoundError,
+    PeerUnreachableError,
+    RevokedError,
+)
 from peer_core.library.browsing import SharedRoot, TreePage
 from peer_core.library.library import Library
 from peer_core.online import Online
@@ -16,7 +23,8 @@ from peer_core.transfer.queue import Transfers
 from peer_core.transfer.types import Holder, Located, Transfer, Wanted
 from protos.agreed import decode_id
 
-MOST_FILES = 10_000
+# What one listing may hold, so that a member cannot fill the memory.
+MOST_FILES = 1_000_000
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 1000
 SENDER_SECONDS = 10.0
@@ -62,10 +70,13 @@ class People:
             page = self._asked(peer_id, lambda peer: online.directory.tree.page(peer, path, after, limit))
         return page, self._library.has(file.content_id for file in page.files)
 
-    def download(self, peer_id: str, path: str, folder: str | None) -> list[Transfer]:
-        """Queues a file, or all files below a folder, which keep their places below a folder of that name.
+    def download(
+        self, peer_id: str, path: str, folder: str | None, skip_have: bool = False, paused: bool = False
+    ) -> Transfer:
+        """Queues a file, or all files below a folder as one transfer, which keep their places below a folder of that
+        name. `skip_have`: contents that some share of this device holds are left out.
 
-        Raises BadInputError above 10,000 files.
+        Raises BadInputError above a million files, ConflictError when there is nothing but one file that is here.
         """
         online = self._online()
         if peer_id == online.identity.peer_id:
@@ -73,12 +84,16 @@ class People:
         page = self._asked(peer_id, lambda peer: online.directory.tree.all_below(peer, path, MOST_FILES))
         if not page.files:
             raise NotFoundError("There is no file in that folder now.")
-        top = () if page.is_file else (path.rpartition("/")[2],)
-        wanted = [
-            Wanted(file.content_id, (*top, *(file.folder.split("/") if file.folder else ())), file.name, file.size)
-            for file in page.files
-        ]
-        return self._transfers.add_folder(wanted, folder)
+        held = self._library.has(file.content_id for file in page.files)
+        if page.is_file:
+            (file,) = page.files[:1]
+            if skip_have and file.content_id in held:
+                raise ConflictError("This file is on this device already; nothing is fetched.")
+            return self._transfers.add(file.content_id, file.name, folder, paused, file.size)
+        top = path.rpartition("/")[2]
+        parts = {file.folder: (top, *(file.folder.split("/") if file.folder else ())) for file in page.files}
+        wanted = [Wanted(file.content_id, parts[file.folder], file.name, file.size) for file in page.files]
+        return self._transfers.add_tree(wanted, top, folder, held, skip_have, paused)
 
     def find(self, peer_ids: Sequence[str]) -> dict[str, PeerRecord]:
         """Where those are that are here now. Raises BarrioError when nobody can be asked."""

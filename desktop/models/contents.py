@@ -44,12 +44,17 @@ class ContentModel(RowModel[C]):
         transfer = self.transfer_for(row)
         return self.has(row) or (transfer is not None and transfer.state != "failed")
 
+    def missing(self) -> list[str]:
+        """Contents that are not here, as far as the rows themselves say."""
+        return [row.content_id for row in self.rows if row.content_id and not row.have]
+
     def set_transfers(self, transfers: Iterable[Transfer]) -> None:
         """Marks rows that are being downloaded; the newest transfer of a content counts."""
         old = self._transfers
         new: dict[str, Transfer] = {}
         for transfer in transfers:
-            new.setdefault(transfer.content_id, transfer)
+            if transfer.content_id:
+                new.setdefault(transfer.content_id, transfer)
         self._transfers = new
         changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
         if changed:

@@ -65,7 +65,8 @@ class FolderView(QWidget):
         self.send_button = Button(look, words("people.send"), "offers")
         self.send_button.hide()
         self.model = EntriesModel(words, self)
-        self.model.set_transfers(session.transfers)
+        self.model.set_transfers((*session.transfers, *session.inside))
+        session.watch(self.model.missing)
         self.table = self._make_table()
         self.welcome = EmptyState(context, "houses", words("people.welcome.title"), words("people.welcome.text"))
         self.waiting = EmptyState(context, "nothing", words("people.asking"), "")
@@ -141,9 +142,10 @@ class FolderView(QWidget):
         else:
             self.download([self.place.below(entry.name)])
 
-    def download(self, places: Sequence[Place], output: str | None = None) -> None:
-        """Files and folders, one after the other."""
-        self._session.do(self._fetch(places, output), done=self._fetched)
+    def download(self, places: Sequence[Place], output: str | None = None, paused: bool = False) -> None:
+        """Files and folders, one after the other; `paused`: their files are to be chosen on the page of transfers."""
+        done = (lambda _: self.show_transfers.emit()) if paused else self._fetched
+        self._session.do(self._fetch(places, output, paused), done=done)
 
     def _clear(self, place: Place | None, way: Sequence[str]) -> None:
         self.place, self._after, self._pending = place, None, None
@@ -154,10 +156,10 @@ class FolderView(QWidget):
         self.line.setText("")
         self._selection_changed()
 
-    async def _fetch(self, places: Sequence[Place], output: str | None) -> list[Transfer]:
+    async def _fetch(self, places: Sequence[Place], output: str | None, paused: bool) -> list[Transfer]:
         made: list[Transfer] = []
         for place in places:
-            made += await self._session.client.download_tree(place.member.peer_id, place.path, output)
+            made += await self._session.client.download_tree(place.member.peer_id, place.path, output, paused)
         return made
 
     def _fetched(self, made: list[Transfer]) -> None:
@@ -253,7 +255,7 @@ class FolderView(QWidget):
         self.download(self._wanted())
 
     def _transfers_changed(self, transfers: tuple[Transfer, ...]) -> None:
-        self.model.set_transfers(transfers)
+        self.model.set_transfers((*transfers, *self._session.inside))
         self._selection_changed()
 
     def _selection_changed(self) -> None:
@@ -274,6 +276,8 @@ class FolderView(QWidget):
         fetch.setEnabled(bool(wanted))
         to = menu.addAction(look.icon("folder"), words("action.download-to"), lambda: self._download_to(wanted))
         to.setEnabled(bool(wanted))
+        choose = menu.addAction(words("action.download-choose"), lambda: self.download(wanted, paused=True))
+        choose.setEnabled(len(wanted) == 1 and len(selected) == 1 and selected[0].is_folder)
         menu.addSeparator()
         menu.addAction(look.icon("copy"), words("action.copy-name"), lambda: _copy(selected))
         menu.popup(where)

@@ -96,7 +96,8 @@ class SearchPage(QWidget):
         retry.clicked.connect(lambda: self._ask(again=True))
         session.transfers_changed.connect(self._transfers_changed)
         session.status_changed.connect(self._status_changed)
-        self.model.set_transfers(session.transfers)
+        self.model.set_transfers((*session.transfers, *session.inside))
+        session.watch(self.model.missing)
         self._selection_changed()
         self._show_line("")
         QWidget.setTabOrder(self.field, self.size_box)
@@ -237,7 +238,7 @@ class SearchPage(QWidget):
             self.download(result)
 
     def _transfers_changed(self, transfers: tuple[Transfer, ...]) -> None:
-        self.model.set_transfers(transfers)
+        self.model.set_transfers((*transfers, *self._session.inside))
         self._selection_changed()
 
     def _status_changed(self, status: Status) -> None:

@@ -1,18 +1,20 @@
 """The receipt of one transfer: where it goes, what went wrong, and who gave how many pieces. Qt's thread only."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QStackedWidget, QWidget
 
 from desktop.api import Source, Transfer
 from desktop.context import Context
 from desktop.models.transfers import SourcesModel
+from desktop.session import Session
+from desktop.views.transfer_files import TransferFiles
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, clear, column, row
 from desktop.widgets.delegates import Cell, IconTextCell
 from desktop.widgets.states import Banner
 from desktop.widgets.table import Table
 
-_WIDTHS = {"state": 108, "pieces": 76, "bytes": 96, "rate": 96, "failures": 76}
-_YIELDS = ("rate", "failures", "state")
+_WIDTHS = {"state": 132, "pieces": 76, "bytes": 96, "rate": 96, "wasted": 96, "failures": 76}
+_YIELDS = ("rate", "failures", "wasted", "state")
 _LEAST_NAME = 110
 _TABLE_HEIGHT = 124
 _FACTS = ("folder", "size", "pieces", "started", "finished")
@@ -23,7 +25,7 @@ class TransferDetails(Frame):
 
     wanted = Signal(str)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, session: Session) -> None:
         super().__init__("card")
         self._context = context
         self._shown_actions: list[tuple[str, str, str]] = []
@@ -48,7 +50,11 @@ class TransferDetails(Frame):
         self._table = self._make_table()
         body = row(spacing=24)
         body.addWidget(facts, 2)
-        body.addWidget(self._table, 4)
+        self.files = TransferFiles(context, session)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._table)
+        self._stack.addWidget(self.files)
+        body.addWidget(self._stack, 4)
         top = row(spacing=12)
         top.addWidget(self.name, 1)
         top.addLayout(self._buttons)
@@ -70,10 +76,23 @@ class TransferDetails(Frame):
         size = words.size(transfer.size) if transfer.size is not None else "–"
         self._facts["folder"].say(transfer.folder)
         self._facts["size"].say(size)
-        self._facts["pieces"].say(words("details.pieces-of", done=transfer.pieces_done, total=transfer.pieces))
+        self._facts["pieces"].say(self._pieces(transfer))
         self._facts["started"].say(words.moment(transfer.created) or "–")
         self._facts["finished"].say(words.moment(transfer.finished) or "–")
-        self.sources.update(transfer.sources)
+        if transfer.files is None:
+            self.sources.update(transfer.sources)
+        else:
+            self.files.show_folder(transfer)
+        self._stack.setCurrentWidget(self._table if transfer.files is None else self.files)
+
+    def _pieces(self, transfer: Transfer) -> str:
+        words, files = self._context.words, transfer.files
+        if files is None:
+            return words("details.pieces-of", done=transfer.pieces_done, total=transfer.pieces)
+        said = [words("transfer.files-of", done=files.done, count=files.wanted)]
+        if files.have:
+            said.append(words("details.have", count=files.have, size=words.size(files.have_bytes)))
+        return " · ".join(said)
 
     def _show_buttons(self, actions: list[tuple[str, str, str]]) -> None:
         self._shown_actions = actions

@@ -23,9 +23,11 @@ from desktop.widgets.table import Table
 from desktop.words import LEAST_RATE
 
 ASK_ABOVE_BYTES = 20_000_000
+MOVES = ("top", "up", "down", "bottom")
+PRIORITIES = ("high", "normal", "low")
 _HEIGHT_OF_BOTH = 500
-_WIDTHS = {"progress": 230, "state": 144, "rate": 100, "left": 90, "actions": 84}
-_YIELDS = ("state", "left", "rate")
+_WIDTHS = {"progress": 230, "state": 144, "place": 64, "rate": 100, "left": 90, "actions": 84}
+_YIELDS = ("place", "state", "left", "rate")
 _ICONS = {
     "queued": ("clock", "muted"),
     "locating": ("search", "muted"),
@@ -49,9 +51,11 @@ class TransfersPage(QWidget):
         words = context.words
         self.model = TransfersModel(words, self)
         self.table = self._make_table()
-        self.details = TransferDetails(context)
+        self.details = TransferDetails(context, session)
         self.summary = Label("", "muted")
         self.clear_button = Button(context.look, words("action.clear"), "check")
+        self.pause_button = Button(context.look, words("action.pause-all"), "pause")
+        self.resume_button = Button(context.look, words("action.resume-all"), "play")
         go = Button(context.look, words("action.search"), "search", "primary")
         empty = EmptyState(context, "transfers", words("transfers.empty.title"), words("transfers.empty.text"), go)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -65,11 +69,14 @@ class TransfersPage(QWidget):
         self.stack.addWidget(empty)
         self.stack.addWidget(splitter)
         layout = column(spacing=14, margins=(28, 24, 28, 20))
-        layout.addLayout(row(Label(words("page.transfers"), "title"), 8, self.summary, None, self.clear_button))
+        buttons = (self.pause_button, self.resume_button, self.clear_button)
+        layout.addLayout(row(Label(words("page.transfers"), "title"), 8, self.summary, None, *buttons))
         layout.addWidget(self.stack, 1)
         self.setLayout(layout)
         go.clicked.connect(lambda: self.search_wanted.emit())
         self.clear_button.clicked.connect(lambda: self.clear_finished())
+        self.pause_button.clicked.connect(lambda: session.do(session.client.set_all_transfers("paused")))
+        self.resume_button.clicked.connect(lambda: session.do(session.client.set_all_transfers("running")))
         self.table.chosen.connect(self._act_on)
         self.table.menu_wanted.connect(self._show_menu)
         self.table.selection_changed.connect(self._selection_changed)
@@ -95,7 +102,10 @@ class TransfersPage(QWidget):
         if transfer.state == "failed":
             return [("resume", "retry", words("action.try-again")), ("remove", "close", words("action.remove-row"))]
         if transfer.state == "paused":
-            return [("resume", "play", words("action.resume")), remove]
+            files = transfer.files
+            skips = files is not None and files.have > 0 and files.skipped < files.have
+            skip = ("skip-have", "check", words("action.skip-have"))
+            return [("resume", "play", words("action.resume")), *([skip] if skips else []), remove]
         return [("pause", "pause", words("action.pause")), remove]
 
     def do(self, action: str, transfer: Transfer) -> None:
@@ -105,17 +115,25 @@ class TransfersPage(QWidget):
             session.do(client.set_transfer_state(transfer.id, "paused"))
         elif action == "resume":
             session.do(client.set_transfer_state(transfer.id, "running"))
+        elif action == "open" and transfer.files is not None:
+            self._report(open_folder(self._context, Path(transfer.path)))
         elif action == "open":
             self._report(open_file(self._context, self, Path(transfer.path)))
         elif action == "folder":
             self._report(open_folder(self._context, Path(transfer.path).parent))
         elif action == "remove":
             self._remove(transfer)
+        elif action == "keep":
+            session.do(client.remove_transfer(transfer.id, keep=True))
+        elif action == "skip-have":
+            session.do(client.choose_files(transfer.id, False, have=True))
+        elif action in MOVES:
+            session.do(client.order_transfer(transfer.id, move=action))
+        elif action in PRIORITIES:
+            session.do(client.order_transfer(transfer.id, priority=action))
 
     def clear_finished(self) -> None:
-        for transfer in self.model.rows:
-            if transfer.state == "done":
-                self._session.do(self._session.client.remove_transfer(transfer.id))
+        self._session.do(self._session.client.clear_done())
 
     def select(self, transfer_id: str) -> None:
         position = self.model.row_of(transfer_id)
@@ -155,7 +173,8 @@ class TransfersPage(QWidget):
         return table
 
     def _row_actions(self, transfer: Transfer) -> list[tuple[str, str, str]]:
-        return self.actions_for(transfer)[:2]
+        actions = self.actions_for(transfer)
+        return [actions[0], actions[-1]] if len(actions) > 1 and transfer.state == "paused" else actions[:2]
 
     def _act_on(self, transfer: Transfer) -> None:
         self.do(self.actions_for(transfer)[0][0], transfer)
@@ -187,6 +206,8 @@ class TransfersPage(QWidget):
         said = [words("transfers.running", count=len(running))] if running else []
         self.summary.setText(" · ".join([*said, words.rate(rate)] if rate >= LEAST_RATE else said))
         self.clear_button.setVisible(any(t.state == "done" for t in transfers))
+        self.pause_button.setVisible(bool(running))
+        self.resume_button.setVisible(any(t.state == "paused" for t in transfers))
         self._selection_changed()
 
     def _selection_changed(self) -> None:
@@ -205,7 +226,29 @@ class TransfersPage(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for action, icon, hint in self.actions_for(chosen[0]):
             menu.addAction(self._context.look.icon(icon), hint, partial(self._do_all, action, chosen))
+        if any(t.place is not None for t in chosen):
+            self._add_order(menu, chosen)
         menu.popup(where)
+
+    def _add_order(self, menu: QMenu, chosen: list[Transfer]) -> None:
+        words, look = self._context.words, self._context.look
+        keep = menu.addAction(words("action.cancel-keep"), partial(self._do_each, "keep", chosen))
+        keep.setEnabled(any(t.bytes_done for t in chosen))
+        menu.addSeparator()
+        for move in MOVES:
+            icon = look.icon("arrow-up" if move in ("top", "up") else "arrow-down")
+            menu.addAction(icon, words(f"action.move.{move}"), partial(self._do_each, move, chosen))
+        menu.addSeparator()
+        for priority in PRIORITIES:
+            each = menu.addAction(words(f"action.priority.{priority}"), partial(self._do_each, priority, chosen))
+            each.setCheckable(True)
+            each.setChecked(all(t.priority == priority for t in chosen))
+
+    def _do_each(self, action: str, chosen: list[Transfer]) -> None:
+        """They keep their order among each other."""
+        for transfer in reversed(chosen) if action in ("top", "down") else chosen:
+            if transfer.place is not None:
+                self.do(action, transfer)
 
     def _do_all(self, action: str, chosen: list[Transfer]) -> None:
         for transfer in chosen:

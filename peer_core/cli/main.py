@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import limit_verbs, offer_arguments, tree_verbs, verbs
+from peer_core.cli import limit_verbs, offer_arguments, transfer_arguments, tree_verbs, verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
@@ -266,6 +266,8 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it"
     )
     get.add_argument("--output", metavar="FOLDER", default=_default("output"))
+    get.add_argument("--paused", action="store_true", help="only put it on the list; it starts when it is resumed")
+    get.add_argument("--skip-have", action="store_true", help="with --from: leave out what is on this device already")
 
     members = verb("members", "Who is here", tree_verbs.members)
     members.add_argument("text", metavar="TEXT", nargs="?", default="", help="beginning of a name or an id")
@@ -278,16 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=_Parser)
     offer_arguments.add(verb, rule, _number(1, MAX_SIZE), _default)
 
-    verb("transfers", "List transfers", verbs.transfers)
-    for name, text, call in (
-        ("pause", "Pause a transfer", verbs.pause),
-        ("resume", "Go on with a transfer, or try it again", verbs.resume),
-        ("cancel", "Cancel a transfer, or take it off the list", verbs.cancel),
-    ):
-        made = verb(name, text, call)
-        made.add_argument("id", metavar="ID")
-        if name == "cancel":
-            made.add_argument("--keep", action="store_true", help="leave the partial file")
+    transfer_arguments.add(verb)
 
     limit_verbs.add_options(verb("limits", "Show limits, or change them", limit_verbs.limits))
     verb("status", "How this peer is", verbs.status)

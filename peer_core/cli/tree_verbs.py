@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from peer_core.cli import output, verbs
+from peer_core.cli import output, transfer_verbs, verbs
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, plain, say, table
 from peer_core.errors import BadInputError, BarrioError, NotFoundError
@@ -102,38 +102,60 @@ def get(client: LocalClient, arguments: Arguments) -> int:
         return verbs.get(client, arguments)
     folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
     body = {"peer_id": peer_id(client, arguments.peer), "path": arguments.content.strip("/"), "output": folder}
-    made = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})["transfers"]
-    ended = _follow_all(client, [t["id"] for t in made], quiet=arguments.json)
-    if arguments.json:
-        as_json(ended)
-    resting = [t for t in ended if t["state"] != "done"]
+    body = {k: v for k, v in body.items() if v is not None}
+    # Told before it starts.
+    body |= {"skip_have": arguments.skip_have, "paused": arguments.skip_have or arguments.paused}
+    (made,) = client.call("POST", "/v1/transfers", body)["transfers"]
     if not arguments.json:
-        total = sum(t["size"] or 0 for t in ended)
-        say(f"{len(ended) - len(resting)} of {len(ended)} files done, {size(total)}, verified")
+        _announce(made)
+    if arguments.paused:
+        if arguments.json:
+            as_json([made])
+        return 0
+    if arguments.skip_have and made["state"] == "paused":
+        client.call("PATCH", f"/v1/transfers/{made['id']}", {"state": "running"})
+    ended = _follow_one(client, made["id"], quiet=arguments.json)
+    files = transfer_verbs.files_of(client, made["id"]) if made["files"] else [ended]
+    wanted = [file for file in files if file["state"] != "skipped"]
+    resting = [file for file in wanted if file["state"] != "done"]
+    if arguments.json:
+        as_json(wanted)
+    else:
+        say(f"{len(wanted) - len(resting)} of {len(wanted)} files done, {size(ended['size'] or 0)}, verified")
     if not resting:
         return 0
-    first = resting[0]["error"] or {"title": "It rests", "detail": "Go on with “barrio-peer resume”."}
+    told = next((file for file in resting if file["error"]), resting[0])
+    first = told["error"] or {"title": "It rests", "detail": "Go on with “barrio-peer resume”."}
     raise BarrioError(
-        f"{len(resting)} files are not here, first {resting[0]['name']}: {first['title']}: {first['detail']}"
+        f"{len(resting)} files are not here, first {told['name']}: {first['title']}: {first['detail']}"
         " They stay in the list of transfers."
     )
 
 
-def _follow_all(client: LocalClient, ids: list[str], quiet: bool) -> list[dict[str, Any]]:
-    """Until each is done or rests, or none has moved for a while."""
-    told, moved, before = -1, time.monotonic(), ""
+def _announce(made: dict[str, Any]) -> None:
+    count = made["files"]
+    if count is None:
+        say(f"{plain(made['name'])}, {size(made['size'] or 0)}  ({made['id']})")
+        return
+    here = f"; {count['have']} are on this device already, {size(count['have_bytes'])}" if count["have"] else ""
+    skipped = f"; {count['skipped']} are left out" if count["skipped"] else ""
+    say(f"{plain(made['name'])}: {count['total']} files{here}{skipped}  ({made['id']})")
+
+
+def _follow_one(client: LocalClient, transfer_id: str, quiet: bool) -> dict[str, Any]:
+    """Until it is done or rests, or has not moved for a while."""
+    told, moved = -1, time.monotonic()
+    before: tuple[int, int] | None = None
     while True:
-        by_id = {t["id"]: t for t in client.call("GET", "/v1/transfers")["transfers"]}
-        mine = [by_id[i] for i in ids if i in by_id]
-        done = sum(t["state"] == "done" for t in mine)
+        now = client.call("GET", f"/v1/transfers/{transfer_id}")
+        done = now["files"]["done"] if now["files"] else int(now["state"] == "done")
         if not quiet and done != told:
             told = done
-            output.say(f"{done} of {len(ids)} files")
-        now = repr([(t["state"], t["bytes_done"]) for t in mine if t["state"] not in ("queued", "waiting", "locating")])
-        if now != before:
-            before, moved = now, time.monotonic()
-        if all(t["state"] in ("done", "failed", "paused") for t in mine):
-            return mine
-        if time.monotonic() - moved > verbs.PATIENCE_SECONDS and all(t["state"] != "running" for t in mine):
-            return mine
+            wanted = now["files"]["total"] - now["files"]["skipped"] if now["files"] else 1
+            output.say(f"{done} of {wanted} files")
+        if (now["bytes_done"], done) != before:
+            before, moved = (now["bytes_done"], done), time.monotonic()
+        patient = time.monotonic() - moved < verbs.PATIENCE_SECONDS
+        if now["state"] in ("done", "failed", "paused") or not (patient or now["state"] == "running"):
+            return dict(now)
         time.sleep(FOLLOW_SECONDS)

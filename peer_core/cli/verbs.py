@@ -81,8 +81,15 @@ def _people(count: int) -> str:
 def get(client: LocalClient, arguments: Arguments) -> int:
     content_id, name = parse_content(arguments.content)
     folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
-    body = {"content_id": content_id, "name": name, "output": folder}
+    if arguments.skip_have:
+        raise BadInputError("--skip-have belongs to --from: it leaves out files of a folder.")
+    body = {"content_id": content_id, "name": name, "output": folder, "paused": arguments.paused or None}
     transfer = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})
+    if arguments.paused:
+        as_json(transfer) if arguments.json else say(
+            f"{plain(transfer['name'])}: {transfer['state']} ({transfer['id']})"
+        )
+        return 0
     progress = output.TransferProgress(quiet=arguments.json)
     try:
         transfer = _follow(client, transfer, progress)
@@ -117,58 +124,6 @@ def _follow(client: LocalClient, transfer: dict[str, Any], progress: output.Tran
             return {**transfer, "state": "waiting"}
         time.sleep(POLL_SECONDS)
         transfer = client.call("GET", f"/v1/transfers/{transfer['id']}")
-
-
-def transfers(client: LocalClient, arguments: Arguments) -> int:
-    listed = client.call("GET", "/v1/transfers")["transfers"]
-    if arguments.json:
-        as_json(listed)
-    elif not listed:
-        say("no transfers")
-    else:
-        rows = [
-            (
-                t["name"],
-                t["state"],
-                f"{size(t['bytes_done'])} of {size(t['size'])}",
-                _speed_or_reason(t),
-                t["folder"],
-                t["id"],
-            )
-            for t in listed
-        ]
-        table(rows, ("NAME", "STATE", "DONE", "SPEED OR REASON", "FOLDER", "ID"))
-    return 0
-
-
-def _speed_or_reason(transfer: dict[str, Any]) -> str:
-    line = output.in_line_at(transfer)
-    if line:
-        return f"in line at {', '.join(line)}"
-    if transfer["state"] == "running":
-        return f"{size(transfer['rate'])}/s"
-    return str((transfer["error"] or {}).get("title", ""))
-
-
-def pause(client: LocalClient, arguments: Arguments) -> int:
-    return _change(client, arguments, "paused")
-
-
-def resume(client: LocalClient, arguments: Arguments) -> int:
-    return _change(client, arguments, "running")
-
-
-def _change(client: LocalClient, arguments: Arguments, state: str) -> int:
-    transfer = client.call("PATCH", f"/v1/transfers/{arguments.id}", {"state": state})
-    as_json(transfer) if arguments.json else say(f"{plain(transfer['name'])}: {transfer['state']}")
-    return 0
-
-
-def cancel(client: LocalClient, arguments: Arguments) -> int:
-    client.call("DELETE", f"/v1/transfers/{arguments.id}", keep="true" if arguments.keep else None)
-    if arguments.json:
-        as_json({"id": arguments.id, "cancelled": True})
-    return 0
 
 
 def neighbours(client: LocalClient, arguments: Arguments) -> int:

@@ -20,9 +20,9 @@ from peer_core.server import problems, shapes
 from peer_core.server.offers_api import OffersBothWays, OffersHandlers
 from peer_core.server.openapi import Route, mount
 from peer_core.server.people_api import OtherPeople, PeopleHandlers
+from peer_core.server.transfers_api import Queue, TransferHandlers
 from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.types import Transfer
-from protos.agreed import decode_id
 
 MAX_BODY = 256 << 10
 
@@ -44,16 +44,13 @@ class LocalPeer(Protocol):
     def indexing(self) -> dict[str, Any]: ...
     def remove_share(self, name: str) -> None: ...
     def rescan(self, name: str | None) -> None: ...
-    def transfers(self) -> list[Transfer]: ...
-    def transfer(self, transfer_id: str) -> Transfer: ...
-    def download(self, content_id: bytes, name: str | None, folder: str | None) -> Transfer: ...
+    def download(self, content_id: bytes, name: str | None, folder: str | None, paused: bool) -> Transfer: ...
+    @property
+    def queue(self) -> Queue: ...
     @property
     def people(self) -> OtherPeople: ...
     @property
     def offers(self) -> OffersBothWays: ...
-    def pause(self, transfer_id: str) -> Transfer: ...
-    def resume(self, transfer_id: str) -> Transfer: ...
-    def cancel(self, transfer_id: str, keep: bool) -> None: ...
     def change_settings(self, values: Mapping[str, Any]) -> None: ...
 
 
@@ -90,7 +87,12 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
     mount(
         app,
         "Barrio local API",
-        [*_Handlers(peer).routes(), *PeopleHandlers(peer).routes(), *OffersHandlers(peer).routes()],
+        [
+            *_Handlers(peer).routes(),
+            *PeopleHandlers(peer).routes(),
+            *TransferHandlers(peer).routes(),
+            *OffersHandlers(peer).routes(),
+        ],
     )
     return app
 
@@ -115,14 +117,6 @@ class _Handlers:
             "ext": "extensions, one of which the name has, with commas between",
             "changed_since": "time or date, ISO 8601",
         }
-        download = {
-            "content_id": "52 characters",
-            "name": "file name to give",
-            "peer_id": "instead of a content: whose folder or file to download",
-            "path": "with peer_id: SHARE/FOLDERS",
-            "output": "folder, a full path",
-        }
-        change = {"state": "“paused” or “running”"}
         left_out = {"exclude": "patterns in gitignore syntax", "hidden": "whether hidden files are shared too"}
         settings = {s.key: s.help for s in SETTINGS}
         return [
@@ -163,18 +157,6 @@ class _Handlers:
                 "Pauses or resumes hashing",
                 self.change_indexing,
                 fields={"paused": "true or false"},
-            ),
-            Route("GET", "/v1/transfers", "Transfers, newest first", self.transfers),
-            Route("POST", "/v1/transfers", "Downloads a content", self.download, fields=download, status=201),
-            Route("GET", "/v1/transfers/<transfer_id>", "One transfer, or its receipt", self.transfer),
-            Route("PATCH", "/v1/transfers/<transfer_id>", "Pauses or resumes", self.change, fields=change),
-            Route(
-                "DELETE",
-                "/v1/transfers/<transfer_id>",
-                "Cancels, or takes off the list",
-                self.cancel,
-                query={"keep": "true leaves the partial file"},
-                status=204,
             ),
             Route("GET", "/v1/peers", "Neighbours", self.peers),
             Route("GET", "/v1/settings", "Settings", self.settings),
@@ -251,47 +233,6 @@ class _Handlers:
         self._peer.rescan(problems.text_field(value, "name", 200))
         return jsonify({}), 202
 
-    def transfers(self) -> Response:
-        return jsonify(transfers=[shapes.transfer(t) for t in self._peer.transfers()])
-
-    def download(self) -> tuple[Response, int]:
-        value = problems.body({"content_id", "name", "output", "peer_id", "path"})
-        if value.get("peer_id") is not None:
-            return self._download_tree(value), 201
-        if value.get("content_id") is None:
-            raise BadInputError("The field “content_id” is missing.")
-        content_id = _content_id(problems.text_field(value, "content_id") or "")
-        transfer = self._peer.download(
-            content_id, problems.text_field(value, "name"), problems.text_field(value, "output")
-        )
-        return jsonify(shapes.transfer(transfer)), 201
-
-    def _download_tree(self, value: dict[str, Any]) -> Response:
-        peer_id, path = problems.text_field(value, "peer_id", 100), problems.text_field(value, "path", 5000)
-        if not path or value.get("content_id") is not None or value.get("name") is not None:
-            raise BadInputError("Name either a content_id, or a peer_id and a path of what that peer shares.")
-        made = self._peer.people.download(peer_id or "", path, problems.text_field(value, "output"))
-        return jsonify(transfers=[shapes.transfer(t) for t in made])
-
-    def transfer(self, transfer_id: str) -> Response:
-        return jsonify(shapes.transfer(self._peer.transfer(transfer_id)))
-
-    def change(self, transfer_id: str) -> Response:
-        match problems.body({"state"}, {"state"})["state"]:
-            case "paused":
-                return jsonify(shapes.transfer(self._peer.pause(transfer_id)))
-            case "running":
-                return jsonify(shapes.transfer(self._peer.resume(transfer_id)))
-            case _:
-                raise BadInputError("The state to set is “paused” or “running”.")
-
-    def cancel(self, transfer_id: str) -> tuple[str, int]:
-        keep = request.args.get("keep", "false")
-        if keep not in ("true", "false"):
-            raise BadInputError("“keep” is true or false.")
-        self._peer.cancel(transfer_id, keep == "true")
-        return "", 204
-
     def peers(self) -> Response:
         return jsonify(peers=self._peer.neighbours())
 
@@ -308,10 +249,3 @@ def _share_argument() -> str:
     if not name:
         raise BadInputError(f"Say which share: {request.method} /v1/shares?name=NAME.")
     return name
-
-
-def _content_id(text: str) -> bytes:
-    try:
-        return decode_id(text)
-    except ValueError as error:
-        raise BadInputError(f"“{text[:60]}” is no content id: {error}.") from error

@@ -1,6 +1,7 @@
 """The JSON shapes of docs/local-api.md, made from the rooms' plain values. Pure."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from peer_core.limits.policy import Limits
 from peer_core.offers.types import Offer, Rule
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
-from peer_core.transfer.types import Transfer, Trouble
+from peer_core.transfer.quarantine import Quarantined
+from peer_core.transfer.types import Receipt, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id, kind_of
 
 MAX_PROBLEMS = 100
@@ -141,10 +143,16 @@ def pattern(text: str, fault: PatternFault | None) -> dict[str, Any]:
 def transfer(value: Transfer) -> dict[str, Any]:
     return {
         "id": value.id,
-        "content_id": encode_id(value.content_id),
+        "content_id": encode_id(value.content_id) if value.content_id else None,
+        "kind": "file" if value.files is None else "folder",
         "name": value.path.name,
         "path": str(value.path),
         "folder": str(value.folder),
+        "parent": value.parent or None,
+        "priority": value.priority.value,
+        "place": value.place,
+        "have": value.have,
+        "files": None if value.files is None else asdict(value.files),
         "size": value.size,
         "pieces": value.pieces,
         "pieces_done": value.pieces_done,
@@ -165,6 +173,10 @@ def transfer(value: Transfer) -> dict[str, Any]:
                 "rate": round(s.rate),
                 "failures": s.failures,
                 "reason": s.reason,
+                "wasted": s.wasted,
+                "retries": s.retries,
+                "verified": moment(s.verified),
+                "quarantined_until": moment(s.until),
             }
             for s in value.sources
         ],
@@ -202,6 +214,48 @@ def offer_rule(value: Rule) -> dict[str, Any]:
         "output": value.folder or None,
         "max_bytes": value.max_bytes,
     }
+
+
+def receipt(value: Receipt) -> dict[str, Any]:
+    transfer = value.transfer
+    return {
+        "id": transfer.id,
+        "content_id": encode_id(transfer.content_id) if transfer.content_id else None,
+        "name": transfer.path.name,
+        "path": str(transfer.path),
+        "state": transfer.state.value,
+        "size": transfer.size,
+        "pieces": transfer.pieces,
+        "started": moment(transfer.created),
+        "verified": moment(transfer.finished) if transfer.state is TransferState.DONE else None,
+        "bytes": {
+            "verified": sum(s.bytes for s in transfer.sources),
+            "received": sum(s.received for s in transfer.sources),
+            "wasted": sum(s.wasted for s in transfer.sources),
+        },
+        "retries": sum(s.retries for s in transfer.sources),
+        "holders": [
+            {
+                "peer_id": s.peer_id,
+                "name": s.name,
+                "pieces": s.pieces,
+                "runs": value.given.get(s.peer_id, []),
+                "bytes": s.bytes,
+                "received": s.received,
+                "wasted": s.wasted,
+                "retries": s.retries,
+                "verified": moment(s.verified),
+                "caught": s.state is SourceState.BANNED,
+                "reason": s.reason,
+                "quarantined_until": moment(s.until),
+            }
+            for s in transfer.sources
+        ],
+    }
+
+
+def quarantined(value: Quarantined) -> dict[str, Any]:
+    return {**asdict(value), "since": moment(value.since), "until": moment(value.until)}
 
 
 def _trouble(value: Trouble | None) -> dict[str, Any] | None:

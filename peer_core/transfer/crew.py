@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
 from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, PeerUnreachableError, StorageError
@@ -19,6 +19,7 @@ from peer_core.transfer import choosing
 from peer_core.transfer.bitmap import Bitmap
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.picker import Picker, Run
+from peer_core.transfer.record import runs_of
 from peer_core.transfer.source import Source
 from peer_core.transfer.types import Holder, SourceReport, SourceState
 from peer_core.transfer.work import Work
@@ -76,6 +77,8 @@ class Crew:
         self._pieces_done = len(have)
         self._bytes_done = sum(self.manifest.span(piece)[1] for piece in have)
         self._sources: dict[str, Source] = {}
+        self._given: dict[str, set[int]] = {}
+        self._verified_at: dict[str, float] = {}
         self._failure: StorageError | None = None
         self._over = False
         self._rate = 0.0
@@ -167,8 +170,19 @@ class Crew:
 
     def progress(self) -> CrewProgress:
         with self._condition:
-            reports = tuple(s.report() for s in self._sources.values())
+            reports = tuple(self._report(s) for s in self._sources.values())
             return CrewProgress(self._pieces_done, self._bytes_done, self._rate, reports)
+
+    def _report(self, source: Source) -> SourceReport:
+        """With what the receipt tells."""
+        retries = source.errors if source.alive else max(0, source.errors - 1)
+        verified = self._verified_at.get(source.key)
+        return replace(source.report(), received=source.received, retries=retries, verified=verified)
+
+    def given(self) -> dict[str, list[list[int]]]:
+        """Of each holder the pieces that are from it, as runs [first, last]."""
+        with self._condition:
+            return {key: runs_of(pieces) for key, pieces in self._given.items()}
 
     def reason(self) -> BarrioError:
         """Why nobody is left, by what the sources ended with."""
@@ -231,6 +245,8 @@ class Crew:
         with self._condition:
             new = self._picker.arrived(key, piece)
             if new:
+                self._given.setdefault(key, set()).add(piece)
+                self._verified_at[key] = time.time()
                 self._pieces_done += 1
                 self._bytes_done += len(data)
             if self._picker.complete:

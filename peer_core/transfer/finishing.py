@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
-from peer_core.errors import StorageError
+from peer_core.errors import NoRoomError, StorageError
 from peer_core.safe_names import inside, numbered, shorten
 from peer_core.sizes import human
 from peer_core.transfer.part_file import storage_error
@@ -52,16 +52,16 @@ def bytes_on_disk(part: Path) -> int:
 
 
 def check_room(folder: Path, needed: int, promised: int) -> None:
-    """Raises StorageError unless `needed` bytes fit beside the `promised` ones of other downloads."""
+    """Raises NoRoomError unless `needed` bytes fit beside the `promised` ones of other downloads."""
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     try:
         free = shutil.disk_usage(existing).free
     except OSError as error:
         raise storage_error(folder, error) from error
     if needed + promised + SPARE_BYTES > free:
-        raise StorageError(
+        raise NoRoomError(
             f"There is not enough room in {folder}: {human(needed + promised)} are needed, {human(free)} are free. "
-            "Make room and resume."
+            "Make room, and it goes on."
         )
 
 

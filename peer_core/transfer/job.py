@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
-from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError
+from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, StorageError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
@@ -20,9 +20,18 @@ from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import bytes_on_disk, check_room, free_names, give_name, is_whole, part_path
 from peer_core.transfer.manifest_race import ManifestRace
 from peer_core.transfer.part_file import PartFile
-from peer_core.transfer.record import Record, merged
+from peer_core.transfer.quarantine import Quarantine
+from peer_core.transfer.record import Record, joined_runs, merged
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Adopter, Finder, Holder, Locator, ManyLocator, SourceState, Transfer, TransferState
+from peer_core.transfer.types import (
+    Adopter,
+    Finder,
+    Holder,
+    Locator,
+    ManyLocator,
+    Transfer,
+    TransferState,
+)
 from protos.agreed import encode_id
 
 ASK_AGAIN_SECONDS = 2.0
@@ -44,6 +53,7 @@ class Surroundings:
     promised: Callable[[Record], int]
     received: Callable[[int], None]
     intake: Intake
+    quarantine: Quarantine
     exchange: Exchange
     find: Finder
     locate_all: ManyLocator
@@ -98,6 +108,7 @@ class Job:
         if record.size not in (None, manifest.size):
             raise PeerMisbehavedError("The file has another size than was promised; nothing of it is fetched.")
         record.size, record.pieces = manifest.size, manifest.count
+        self._check_part()
         record.part = record.part or part_path(record.folder, record.name, record.id)
         check_room(record.folder, manifest.size - bytes_on_disk(record.part), self._around.promised(record))
         self._enter(TransferState.RUNNING)
@@ -127,6 +138,17 @@ class Job:
             sources=merged(self._before, now.sources),
         )
 
+    def _check_part(self) -> None:
+        """Raises StorageError, once, for a partial file that is not where it was: a hand may bring it back."""
+        record = self.record
+        if record.part is None or not record.bytes_done or record.part.exists():
+            return
+        record.pieces_done = record.bytes_done = 0
+        raise StorageError(
+            f"The partial file {record.part.name} is not in {record.folder} any more. Bring it back, or set the folder "
+            "for downloads to where it is now, and resume; otherwise resuming begins again."
+        )
+
     def _enter(self, state: TransferState) -> None:
         self._check_stop()
         self.record.state = state
@@ -149,10 +171,10 @@ class Job:
         holders = [h for h in located.holders if h.peer_id != own]
         if not holders:
             raise NoSourceError("Nobody online has this file now; it goes on when a holder returns.")
-        banned = {s.peer_id: s for s in self._before if s.state is SourceState.BANNED}
-        good = [h for h in holders if h.peer_id not in banned]
+        caught = {h.peer_id: entry for h in holders if (entry := self._around.quarantine.entry(h.peer_id))}
+        good = [h for h in holders if h.peer_id not in caught]
         if not good:
-            reason = next(iter(banned.values())).reason or "A holder sent wrong bytes."
+            reason = next(iter(caught.values())).reason
             raise PeerMisbehavedError(f"No honest holder is online. {reason} What is here stays; try again later.")
         return good
 
@@ -175,8 +197,8 @@ class Job:
 
     def _fetch(self, part: PartFile, holders: list[Holder]) -> None:
         """Until all pieces are in the part file. Locates only when pieces are missing."""
-        banned = frozenset(s.peer_id for s in self._before if s.state is SourceState.BANNED)
         around, content_id = self._around, self.record.content_id
+        banned = frozenset(entry.peer_id for entry in around.quarantine.all())
         crew = Crew(around.identity, content_id, part, banned, around.received, around.intake)
         with self._lock:
             self._check_stop()
@@ -192,8 +214,19 @@ class Job:
             record, progress = self.record, crew.progress()
             with self._lock:
                 record.pieces_done, record.bytes_done = progress.pieces_done, progress.bytes_done
-                record.sources = merged(self._before, progress.sources)
+                record.sources = merged(self._before, tuple(map(around.quarantine.keep, progress.sources)))
+                record.given = self._given(crew)
                 self._crew = None
+
+    def given(self) -> dict[str, list[list[int]]]:
+        """Of each holder the pieces that are from it, as runs [first, last]. Any thread."""
+        with self._lock:
+            crew = self._crew
+        return self.record.given if crew is None else self._given(crew)
+
+    def _given(self, crew: Crew) -> dict[str, list[list[int]]]:
+        before, now = self.record.given, crew.given()
+        return {key: joined_runs(before.get(key, []), now.get(key, [])) for key in {*before, *now}}
 
     def _attend(self, crew: Crew, holders: list[Holder]) -> None:
         """Looks after the crew until it is done: locates again, sooner with fewer at work, at once with nobody."""

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
-from peer_core.errors import StorageError
+from peer_core.errors import NoRoomError, StorageError
 from peer_core.transfer.bitmap import Bitmap
 
 MAGIC = b"barriob1"
@@ -151,7 +151,7 @@ class _Disk:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """A sentence about a file that the disk did not take."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return StorageError(f"The disk is full; make room in {path.parent} and resume. What is here stays.")
+        return NoRoomError(f"The disk is full; make room in {path.parent}, and it goes on. What is here stays.")
     if error.errno == errno.EFBIG:
         return StorageError(f"The file system of {path.parent} does not take a file of this size.")
     return StorageError(f"{path} cannot be written ({error.strerror or error}); check the folder and resume.")

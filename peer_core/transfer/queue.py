@@ -1,62 +1,41 @@
-"""All transfers of this peer: their order, their states, and the threads of the running ones. The room's front door."""
+"""All transfers of this peer: what is asked of them, and what is told about them. The room's front door."""
 
-import logging
-import secrets
 import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 
-from peer_core.errors import (
-    BarrioError,
-    CentralMisbehavedError,
-    ConflictError,
-    NetworkError,
-    NoSourceError,
-    NotFoundError,
-    StorageError,
-)
+from peer_core.errors import BadInputError, ConflictError, NotFoundError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
-from peer_core.safe_names import inside, safe_name
 from peer_core.settings import parse_folder
+from peer_core.transfer.adding import Adding, is_lost
 from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.finishing import make_usable
-from peer_core.transfer.job import Job, Stopped, Surroundings
-from peer_core.transfer.record import Record, trouble_of
-from peer_core.transfer.small import SmallFile, SmallJob, is_small
+from peer_core.transfer.folder import Folder, sources_of
+from peer_core.transfer.folder_work import FolderWork, pardoned
+from peer_core.transfer.job import Surroundings
+from peer_core.transfer.moving import follow, follow_folder
+from peer_core.transfer.quarantine import Quarantine
+from peer_core.transfer.record import Record
+from peer_core.transfer.roster import Roster, Unit
+from peer_core.transfer.runner import Runner, Wish
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import (
     Adopter,
     Finder,
     Locator,
     ManyLocator,
-    SourceReport,
+    Move,
+    Priority,
+    Receipt,
     SourceState,
     Transfer,
     TransferState,
-    Trouble,
     Wanted,
 )
 
-# However many slots there are.
-MAX_RUNNING = 64
-# So many small files are one job.
-TOGETHER = 256
-RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-STOP_SECONDS = 3.0
-log = logging.getLogger("barrio.transfer")
-
-
-class Wish(Enum):
-    """What a job's record shall become once the job has ended, if it is not done by then."""
-
-    PAUSE = "pause"
-    CANCEL = "cancel"
-    KEEP = "cancel, but keep the partial file"
+_ENDED = (TransferState.DONE, TransferState.FAILED)
 
 
 class Transfers:
@@ -75,21 +54,15 @@ class Transfers:
         self._store = store
         self._received = received
         self._intake = intake or Intake()
-        self._slots = slots
         self._default_folder = default_folder
         self.exchange = Exchange()
+        self.quarantine = Quarantine(store)
         self._condition = threading.Condition()
-        self._thread = threading.Thread(target=self._schedule, name="transfers")
-        # Guarded by _condition.
-        self._records: dict[str, Record] = {r.id: r for r in store.all()}
-        self._jobs: dict[str, tuple[Job | SmallFile, threading.Thread]] = {}
-        # Small files that the usual job is to look after.
-        self._alone: set[str] = set()
-        self._retry_at: dict[str, float] = {}
-        self._attempts: dict[str, int] = {}
-        self._wishes: dict[str, Wish] = {}
-        self._around: Surroundings | None = None
-        self._stopping = False
+        # All guarded by _condition.
+        self._roster = Roster(store)
+        self._adding = Adding(self._roster, store)
+        self._runner = Runner(self._condition, self._roster, store, slots)
+        self._folders = FolderWork(self._roster, self._runner, store, self.quarantine)
 
     def start(
         self,
@@ -101,332 +74,338 @@ class Transfers:
     ) -> None:
         """Begins with the transfers that were active when the last run ended."""
         many = locate_all or (lambda ids: [locate(content_id) for content_id in ids])
-        self._around = Surroundings(
-            identity,
-            self._store,
-            locate,
-            adopt,
-            self._promised,
-            self._received,
-            self._intake,
-            self.exchange,
-            find,
-            many,
-        )
-        self._thread.start()
+        received, intake = self._received, self._intake
+        around = (identity, self._store, locate, adopt, self._promised, received, intake)
+        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many))
 
     def stop_soon(self) -> None:
         """Tells all jobs to stop where they are; they go on at the next start."""
-        with self._condition:
-            self._stopping = True
-            jobs = list(self._jobs.values())
-            self._condition.notify_all()
-        for job, _ in jobs:
-            job.stop()
+        self._runner.stop_soon()
 
     def stop(self) -> None:
         """Waits for all jobs; a job that asks the directory ends when that has stopped."""
-        self.stop_soon()
-        with self._condition:
-            threads = [thread for _, thread in self._jobs.values()]
-        for thread in threads:
-            thread.join()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._runner.stop_soon()
+        self._runner.join()
         self._store.close()
 
-    def add(self, content_id: bytes, name: str | None = None, folder: str | Path | None = None) -> Transfer:
+    def add(
+        self,
+        content_id: bytes,
+        name: str | None = None,
+        folder: str | Path | None = None,
+        paused: bool = False,
+        size: int | None = None,
+    ) -> Transfer:
         """Queues a download. One of the same content into the same folder is taken up again instead, and told as done
-        when its file is still there.
+        when its file is still there. `size`: what was promised, in bytes.
 
         Raises BadInputError for a folder that cannot be one, StorageError.
         """
-        where = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
-        make_usable(where)
+        where = self._usable(folder)
         with self._condition:
-            for record in self._records.values():
-                if record.content_id == content_id and record.folder == where:
+            for record in self._roster.of_content(content_id):
+                if record.folder == where and record.state is not TransferState.SKIPPED:
                     if record.state.active:
-                        return self._snapshot(record)
+                        return self._file(record)
                     if record.state is not TransferState.DONE:
                         return self._take_up(record)
-                    if not _is_lost(record):
-                        return record.snapshot()
-            record = Record(
-                id=secrets.token_hex(6),
-                content_id=content_id,
-                name=safe_name(name) if name else "",
-                folder=where,
-                created=time.time(),
-            )
-            self._store.save(record)
-            self._records[record.id] = record
+                    if not is_lost(record):
+                        return self._file(record)
+            record = self._adding.file(content_id, name, where, paused, size)
             self._condition.notify_all()
-            return self._snapshot(record)
+            return self._file(record)
 
     def add_folder(self, files: Sequence[Wanted], folder: str | Path | None = None) -> list[Transfer]:
-        """Queues the files of another peer's folder, each below the output folder where it lay there, by safe names.
+        """Queues files each by itself, each below the output folder where it lay at the other peer, by safe names.
 
         What is on its way there already, or done and still in its place, is not fetched again. Raises as `add` does.
         """
-        root = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
-        make_usable(root)
-        places: dict[tuple[str, ...], Path] = {(): root}
-        for file in files:
-            _find_place(places, tuple(file.parts))
-        found: list[Record] = []
-        new: dict[tuple[bytes, Path, str], Record] = {}
+        root = self._usable(folder)
         with self._condition:
-            known = {(r.content_id, r.folder, r.name): r for r in self._records.values()}
-            # They keep the order of the tree: the time of creation is what the queue goes by.
-            now = time.time()
-            for number, file in enumerate(files):
-                place, name = places[file.parts], safe_name(file.name)
-                key = (file.content_id, place, name)
-                record = new.get(key) or known.get(key)
-                if record is None or _is_lost(record):
-                    created = now + number * 1e-6
-                    record = Record(secrets.token_hex(6), file.content_id, name, place, created, size=file.size)
-                    new[key] = record
-                elif not record.state.active and record.state is not TransferState.DONE:
-                    self._take_up(record)
-                found.append(record)
-            self._store.save_all(list(new.values()))
-            self._records.update((record.id, record) for record in new.values())
+            added = self._adding.files(files, root)
+            for record in added.resting:
+                self._take_up(record)
             self._condition.notify_all()
-            return [self._snapshot(record) for record in found]
+            return [self._file(record) for record in added.found]
+
+    def add_tree(
+        self,
+        files: Sequence[Wanted],
+        name: str,
+        folder: str | Path | None = None,
+        held: Collection[bytes] = (),
+        skip_held: bool = False,
+        paused: bool = False,
+    ) -> Transfer:
+        """Queues a folder as one transfer; `files` lie below one named `name`. Otherwise as `add_folder`.
+
+        `held`: contents that are on this device already; they are counted, and left out when `skip_held`.
+        """
+        root = self._usable(folder)
+        with self._condition:
+            made, added = self._adding.tree(files, root, name, held, skip_held, paused)
+            for record in added.resting:
+                self._take_up(record)
+            self._condition.notify_all()
+            return self._folder(made)
 
     def all(self) -> list[Transfer]:
-        """Newest first."""
+        """Files, by themselves and inside folders; newest first."""
         with self._condition:
-            return [self._snapshot(r) for r in sorted(self._records.values(), key=lambda r: -r.created)]
+            return [self._file(r) for r in sorted(self._roster.records.values(), key=lambda r: -r.created)]
+
+    def listed(self) -> list[Transfer]:
+        """Files by themselves, and folders; newest first."""
+        with self._condition:
+            return [self._unit(unit.id) for unit in self._roster.units()]
+
+    def page(self, limit: int, cursor: str = "") -> tuple[list[Transfer], str]:
+        """A part of `listed`, with the cursor of the next one, "" at the end. Raises BadInputError."""
+        with self._condition:
+            units, following = self._roster.page(limit, cursor)
+            return [self._unit(unit.id) for unit in units], following
+
+    def files(self, folder_id: str, limit: int, after: int = 0) -> tuple[list[Transfer], int | None]:
+        """Files of a folder's transfer from number `after`, and the number to go on from. Raises NotFoundError."""
+        with self._condition:
+            folder = self._roster.folders.get(folder_id)
+            if folder is None:
+                raise NotFoundError("There is no such folder among the transfers.")
+            shown = folder.files[after : after + limit]
+            following = after + len(shown)
+            return [self._file(file) for file in shown], following if following < len(folder.files) else None
+
+    def find(self, content_ids: Iterable[bytes]) -> list[Transfer]:
+        """The newest file with each of the contents, also in folders; those that are not wanted do not count."""
+        with self._condition:
+            found = []
+            for content_id in content_ids:
+                wanted = [r for r in self._roster.of_content(content_id) if r.state is not TransferState.SKIPPED]
+                if wanted:
+                    found.append(self._file(max(wanted, key=lambda record: record.created)))
+            return found
 
     def get(self, transfer_id: str) -> Transfer:
-        """Raises NotFoundError."""
+        """Of a folder with what each holder gave to all its files. Raises NotFoundError."""
         with self._condition:
-            return self._snapshot(self._record(transfer_id))
+            folder = self._roster.folders.get(transfer_id)
+            if folder is None:
+                return self._file(self._record(transfer_id))
+            whole = sources_of(self._runner.snapshot(file) for file in folder.files)
+            return replace(self._folder(folder), sources=whole)
+
+    def receipt(self, transfer_id: str) -> Receipt:
+        """Of a folder without the pieces of each file. Raises NotFoundError."""
+        with self._condition:
+            record = self._roster.records.get(transfer_id)
+            return Receipt(self.get(transfer_id), {} if record is None else self._runner.given(record))
 
     def pause(self, transfer_id: str) -> Transfer:
         """Raises NotFoundError, ConflictError for an ended one."""
         with self._condition:
+            folder = self._roster.folders.get(transfer_id)
+            if folder is not None:
+                self._folders.pause(folder)
+                return self._folder(folder)
             record = self._record(transfer_id)
-            if record.state in (TransferState.DONE, TransferState.FAILED):
+            if record.state in (*_ENDED, TransferState.SKIPPED):
                 raise ConflictError("This transfer has ended; there is nothing to pause.")
-            if transfer_id not in self._jobs:
+            if not self._runner.runs(transfer_id):
                 if record.state.active:
+                    self._runner.forget(transfer_id)
                     record.state, record.trouble = TransferState.PAUSED, None
+                    self._roster.settle(record)
                     self._store.save(record)
-                return record.snapshot()
-            self._stop_job(transfer_id, Wish.PAUSE)
-            return replace(self._snapshot(record), state=record.state if self._rests(record) else TransferState.PAUSED)
+                return self._file(record)
+            self._runner.stop_jobs([transfer_id], Wish.PAUSE)
+            rests = not self._runner.runs(transfer_id)
+            return replace(self._file(record), state=record.state if rests else TransferState.PAUSED)
 
     def resume(self, transfer_id: str) -> Transfer:
         """Queues a paused, waiting or failed one again; holders that were caught lying get another chance."""
         with self._condition:
+            folder = self._roster.folders.get(transfer_id)
+            if folder is not None:
+                self._folders.resume(folder)
+                self._condition.notify_all()
+                return self._folder(folder)
             record = self._record(transfer_id)
-            if record.state is TransferState.DONE:
+            if record.state in (TransferState.DONE, TransferState.SKIPPED):
                 raise ConflictError("This transfer is done already.")
-            if self._wishes.get(transfer_id) is Wish.PAUSE:
-                # Its job has not ended yet; when it does, it is queued again.
-                del self._wishes[transfer_id]
             return self._take_up(record)
 
     def cancel(self, transfer_id: str, keep: bool = False) -> None:
-        """Takes a transfer off the list, and its partial file away unless `keep`.
+        """Takes a transfer off the list, and its partial file away unless `keep`. A file of a folder is skipped.
 
         Raises NotFoundError, StorageError.
         """
         with self._condition:
+            folder = self._roster.folders.get(transfer_id)
+            if folder is not None:
+                self._folders.cancel(folder, keep)
+                return
             record = self._record(transfer_id)
-            if transfer_id in self._jobs:
-                self._stop_job(transfer_id, Wish.KEEP if keep else Wish.CANCEL)
+            if record.parent:
+                raise BadInputError("This file belongs to a folder; set “wanted” to false instead.")
+            if self._runner.runs(transfer_id):
+                self._runner.stop_jobs([transfer_id], Wish.KEEP if keep else Wish.CANCEL)
             else:
-                self._remove(record, keep)
+                self._runner.remove(record, keep)
+
+    def pause_all(self) -> None:
+        """All that would go on by itself. Raises StorageError."""
+        with self._condition:
+            active = [r for r in self._roster.records.values() if not r.parent and r.state.active]
+            for record in active:
+                if not self._runner.runs(record.id):
+                    self._runner.forget(record.id)
+                    record.state, record.trouble = TransferState.PAUSED, None
+                    self._roster.settle(record)
+            folders = [f for f in self._roster.folders.values() if f.unfinished and not f.record.paused]
+            for folder in folders:
+                folder.record.paused = True
+                self._roster.folder_changed(folder)
+            self._store.save_all(active, [folder.record for folder in folders])
+            inside = [each for folder in folders for each in self._runner.running_in(folder.record.id)]
+            self._runner.stop_jobs([r.id for r in active], Wish.PAUSE, also=(inside, Wish.REST))
+
+    def resume_all(self) -> None:
+        """All that is paused; what failed stays. Raises StorageError."""
+        with self._condition:
+            for record in self._roster.records.values():
+                if not record.parent and record.state is TransferState.PAUSED:
+                    self._take_up(record)
+            for folder in self._roster.folders.values():
+                if folder.unfinished and folder.snapshot({}, None).state is TransferState.PAUSED:
+                    self._folders.resume(folder)
+            self._condition.notify_all()
+
+    def clear_done(self) -> None:
+        """Takes what is done off the list; the files stay. Raises StorageError."""
+        with self._condition:
+            done = [r for r in self._roster.records.values() if not r.parent and r.state is TransferState.DONE]
+            done = [r for r in done if not self._runner.runs(r.id)]
+            folders = [f for f in self._roster.folders.values() if f.state(()) is TransferState.DONE]
+            inside = [file for folder in folders for file in folder.files]
+            self._store.delete([*done, *inside], [folder.record for folder in folders])
+            for record in done:
+                self._roster.remove(record)
+            for folder in folders:
+                self._roster.remove_folder(folder)
+
+    def choose(self, folder_id: str, wanted: bool, ids: Collection[str] | None = None, have: bool = False) -> Transfer:
+        """Which files of a folder are to be fetched: all, or `ids`, or with `have` those whose content was here before.
+        A file that is done stays as it is.
+
+        Raises NotFoundError, StorageError.
+        """
+        with self._condition:
+            folder = self._roster.folders.get(folder_id)
+            if folder is None:
+                raise NotFoundError("There is no such folder among the transfers.")
+            self._folders.choose(folder, wanted, ids, have)
+            self._condition.notify_all()
+            return self._folder(folder)
+
+    def move(self, transfer_id: str, where: Move) -> Transfer:
+        """Among those of its priority. Raises NotFoundError, BadInputError for a file of a folder, StorageError."""
+        with self._condition:
+            unit = self._own_unit(transfer_id)
+            self._save_units(self._roster.move(unit, where))
+            self._condition.notify_all()
+            return self._unit(transfer_id)
+
+    def set_priority(self, transfer_id: str, priority: Priority) -> Transfer:
+        """Raises NotFoundError, BadInputError for a file of a folder, StorageError."""
+        with self._condition:
+            unit = self._own_unit(transfer_id)
+            self._roster.set_priority(unit, priority)
+            self._save_units([unit])
+            self._condition.notify_all()
+            return self._unit(transfer_id)
+
+    def follow(self, old: Path, new: Path) -> None:
+        """The folder for downloads is another one now: transfers go with the files that were moved there. Those that
+        run are stopped for that, and go on. Raises StorageError."""
+        with self._condition:
+            below = [r for r in self._roster.records.values() if r.folder.is_relative_to(old)]
+            running = [record.id for record in below if self._runner.runs(record.id)]
+            # So that no other one begins at the old place meanwhile.
+            self._runner.halted = True
+            try:
+                self._runner.stop_jobs(running, Wish.REST)
+            finally:
+                self._runner.halted = False
+            moved = follow((record for record in below if not self._runner.runs(record.id)), old, new)
+            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, old, new)]
+            self._store.save_all(moved, folders)
+            for record in moved:
+                if record.state is TransferState.PAUSED and record.trouble is not None and record.id in running:
+                    self._take_up(record)
+            self._condition.notify_all()
 
     def slots_changed(self) -> None:
         """More slots are taken at once. Of fewer, running transfers keep theirs until they rest."""
         with self._condition:
             self._condition.notify_all()
 
+    def _usable(self, folder: str | Path | None) -> Path:
+        where = Path(parse_folder(str(folder))) if folder is not None else self._default_folder()
+        make_usable(where)
+        return where
+
     def _take_up(self, record: Record) -> Transfer:
-        """Queues a resting transfer; the caller holds the condition."""
-        if record.id not in self._jobs:
+        """Queues a resting transfer."""
+        self._runner.take_back(record.id, Wish.PAUSE)
+        if not self._runner.runs(record.id):
+            self.quarantine.lift(s.peer_id for s in record.sources if s.state is SourceState.BANNED)
             record.state, record.trouble = TransferState.QUEUED, None
-            record.sources = tuple(_pardoned(s) for s in record.sources)
-            self._attempts.pop(record.id, None)
-            self._retry_at.pop(record.id, None)
+            record.sources = tuple(pardoned(s) for s in record.sources)
+            self._runner.forget(record.id)
             self._store.save(record)
+            self._roster.settle(record)
             self._condition.notify_all()
-        return self._snapshot(record)
+        return self._file(record)
 
     def _record(self, transfer_id: str) -> Record:
-        record = self._records.get(transfer_id)
+        record = self._roster.records.get(transfer_id)
         if record is None:
             raise NotFoundError("There is no such transfer; it may have been taken off the list.")
         return record
 
-    def _snapshot(self, record: Record) -> Transfer:
-        running = self._jobs.get(record.id)
-        return running[0].snapshot() if running else record.snapshot()
+    def _own_unit(self, transfer_id: str) -> Unit:
+        folder = self._roster.folders.get(transfer_id)
+        if folder is not None:
+            return folder.record
+        record = self._record(transfer_id)
+        if record.parent:
+            raise BadInputError("This file belongs to a folder; order the folder instead.")
+        return record
 
-    def _stop_job(self, transfer_id: str, wish: Wish) -> None:
-        """Stops a running job, and waits a while for its end: a job that asks the directory may take longer, and gets
-        its wish then. The caller holds the condition."""
-        self._wishes[transfer_id] = wish
-        self._jobs[transfer_id][0].stop()
-        self._condition.wait_for(lambda: transfer_id not in self._jobs, STOP_SECONDS)
+    def _save_units(self, units: Sequence[Unit]) -> None:
+        records = [unit for unit in units if isinstance(unit, Record)]
+        self._store.save_all(records, [unit for unit in units if not isinstance(unit, Record)])
 
-    def _rests(self, record: Record) -> bool:
-        return record.id not in self._jobs
+    def _unit(self, unit_id: str) -> Transfer:
+        folder = self._roster.folders.get(unit_id)
+        return self._folder(folder) if folder is not None else self._file(self._roster.records[unit_id])
 
-    def _remove(self, record: Record, keep: bool) -> None:
-        """The caller holds the condition. Nothing is lost should the disk not take it."""
-        self._store.delete(record)
-        self._records.pop(record.id, None)
-        self._retry_at.pop(record.id, None)
-        if record.part is not None and record.state is not TransferState.DONE and not keep:
-            with suppress(OSError):
-                record.part.unlink(missing_ok=True)
+    def _file(self, record: Record) -> Transfer:
+        snapshot = self._runner.snapshot(record)
+        if not record.parent:
+            return replace(snapshot, place=self._roster.place(record.id))
+        if self._runner.runs(record.id):
+            return snapshot
+        return self._roster.folders[record.parent].of_file(snapshot)
+
+    def _folder(self, folder: Folder) -> Transfer:
+        running = [self._roster.records[each] for each in self._runner.running_in(folder.record.id)]
+        snapshots = {record.number: self._runner.snapshot(record) for record in running}
+        return folder.snapshot(snapshots, self._roster.place(folder.record.id))
 
     def _promised(self, record: Record) -> int:
         """Bytes that the other running downloads into the same folder still need."""
         with self._condition:
-            others = [job for job_id, (job, _) in self._jobs.items() if job_id != record.id]
+            others = self._runner.others(record)
         snapshots = [job.snapshot() for job in others if job.record.folder == record.folder]
         return sum(s.size - s.bytes_done for s in snapshots if s.size is not None)
-
-    def _schedule(self) -> None:
-        """Starts jobs while there is room, and waiting ones again when their time has come."""
-        with self._condition:
-            while not self._stopping:
-                now = time.monotonic()
-                ready = [
-                    record
-                    for record in self._records.values()
-                    if record.state.active and record.id not in self._jobs and self._retry_at.get(record.id, 0.0) <= now
-                ]
-                ready.sort(key=lambda record: -record.created)
-                running = len({thread for _, thread in self._jobs.values()})
-                while ready and running < min(self._slots() or MAX_RUNNING, MAX_RUNNING):
-                    record = ready.pop()
-                    if self._goes_with_others(record):
-                        together = [record, *(r for r in reversed(ready) if self._goes_with_others(r))][:TOGETHER]
-                        taken = {r.id for r in together}
-                        ready = [r for r in ready if r.id not in taken]
-                        self._start_small(together)
-                    else:
-                        self._start_job(record)
-                    running += 1
-                waiting = [at - now for at in self._retry_at.values() if at > now]
-                self._condition.wait(min(waiting, default=None))
-
-    def _start_job(self, record: Record) -> None:
-        assert self._around is not None
-        job = Job(record, self._around)
-        thread = threading.Thread(target=self._run, args=(job,), name="download")
-        self._jobs[record.id] = (job, thread)
-        thread.start()
-
-    def _goes_with_others(self, record: Record) -> bool:
-        return is_small(record) and record.id not in self._alone
-
-    def _start_small(self, records: Sequence[Record]) -> None:
-        assert self._around is not None
-        job = SmallJob(records, self._around)
-        thread = threading.Thread(target=self._run_small, args=(job,), name="small downloads")
-        for record in records:
-            record.state, record.trouble = TransferState.RUNNING, None
-            self._jobs[record.id] = (SmallFile(record, job), thread)
-        thread.start()
-
-    def _run_small(self, job: SmallJob) -> None:
-        state, trouble = self._outcome(job)
-        for record in job.records:
-            if record.state is TransferState.DONE:
-                with self._condition:
-                    self._jobs.pop(record.id, None)
-                    self._wishes.pop(record.id, None)
-            elif state is TransferState.DONE:
-                # Nobody gave it in a bundle.
-                self._alone.add(record.id)
-                self._settle(record, TransferState.QUEUED, None, 0)
-            else:
-                self._settle(record, state, trouble, 0)
-        with self._condition:
-            self._condition.notify_all()
-
-    def _run(self, job: Job) -> None:
-        before = job.record.bytes_done
-        state, trouble = self._outcome(job)
-        self._settle(job.record, state, trouble, before)
-
-    def _settle(self, record: Record, state: TransferState, trouble: Trouble | None, before: int) -> None:
-        """What becomes of a transfer whose job has ended, by its outcome and by what was wished meanwhile."""
-        with self._condition:
-            self._jobs.pop(record.id, None)
-            wish = self._wishes.pop(record.id, None)
-            record.state, record.trouble = state, trouble
-            if wish is Wish.PAUSE and state.active:
-                record.state, record.trouble = TransferState.PAUSED, None
-            if state is TransferState.WAITING:
-                attempt = 0 if record.bytes_done > before else self._attempts.get(record.id, -1) + 1
-                self._attempts[record.id] = attempt
-                delay = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-                self._retry_at[record.id] = time.monotonic() + delay
-            try:
-                if wish in (Wish.CANCEL, Wish.KEEP) and state is not TransferState.DONE:
-                    self._remove(record, keep=wish is Wish.KEEP)
-                else:
-                    self._store.save(record)
-            except StorageError as error:
-                log.warning("the state of a transfer could not be kept: %s", error.message)
-            self._condition.notify_all()
-
-    @staticmethod
-    def _outcome(job: Job | SmallJob) -> tuple[TransferState, Trouble | None]:
-        """Runs the job to its end, and says what its record becomes."""
-        try:
-            job.run()
-        except Stopped:
-            return TransferState.QUEUED, None
-        except (NetworkError, NoSourceError, CentralMisbehavedError) as error:
-            return TransferState.WAITING, trouble_of(error)
-        except StorageError as error:
-            return TransferState.PAUSED, trouble_of(error)
-        except BarrioError as error:
-            return TransferState.FAILED, trouble_of(error)
-        except Exception:
-            if job.stopping:
-                # What it used was taken away under it; it goes on at the next start.
-                return TransferState.QUEUED, None
-            log.exception("a download failed by a mistake in the program")
-            return TransferState.FAILED, trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
-        return TransferState.DONE, None
-
-
-def _pardoned(source: SourceReport) -> SourceReport:
-    if source.state is not SourceState.BANNED:
-        return source
-    return replace(source, state=SourceState.LOST)
-
-
-def _is_lost(record: Record) -> bool:
-    """Done, but the file is not where it was put, or has another size by now."""
-    if record.state is not TransferState.DONE:
-        return False
-    try:
-        return record.path is None or not record.path.is_file() or record.path.stat().st_size != record.size
-    except OSError:
-        return True
-
-
-def _find_place(places: dict[tuple[str, ...], Path], parts: tuple[str, ...]) -> None:
-    """Adds the folder for a folder of another peer, and those above it. Raises BadInputError when a link leads away.
-
-    `places`: what is known; () is the root.
-    """
-    known = len(parts)
-    while parts[:known] not in places:
-        known -= 1
-    for end in range(known + 1, len(parts) + 1):
-        places[parts[:end]] = inside(places[parts[: end - 1]], parts[end - 1])

@@ -1,20 +1,23 @@
 """What is kept of a transfer over a restart. Plain values; changed by the queue alone."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from peer_core.errors import BarrioError, Fault
-from peer_core.transfer.types import SourceReport, SourceState, Transfer, TransferState, Trouble
+from peer_core.transfer.types import Priority, SourceReport, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """One transfer at rest. `part` and `path` are set once the name is known; times are seconds since 1970.
 
-    `size`: what was promised, then what the manifest says; None before.
+    `size`: what was promised, then what the manifest says; None before. `parent`: the folder it is file `number` of;
+    `position`: its place in the queue when it is a file by itself, the least first. `given`: of each holder the pieces
+    that are from it, as runs [first, last].
     """
 
     id: str
@@ -32,6 +35,12 @@ class Record:
     trouble: Trouble | None = None
     finished: float | None = None
     sources: tuple[SourceReport, ...] = field(default=())
+    parent: str = ""
+    number: int = 0
+    have: bool = False
+    priority: Priority = Priority.NORMAL
+    position: float = 0.0
+    given: dict[str, list[list[int]]] = field(default_factory=dict)
 
     def snapshot(self) -> Transfer:
         return Transfer(
@@ -51,7 +60,25 @@ class Record:
             created=self.created,
             finished=self.finished,
             sources=self.sources,
+            parent=self.parent,
+            priority=self.priority,
+            have=self.have,
         )
+
+
+@dataclass(slots=True)
+class FolderRecord:
+    """A folder that is one transfer: `path` is where its files lie below, `folder` the one around it."""
+
+    id: str
+    name: str
+    folder: Path
+    path: Path
+    created: float
+    priority: Priority = Priority.NORMAL
+    position: float = 0.0
+    paused: bool = False
+    finished: float | None = None
 
 
 def trouble_of(error: BarrioError) -> Trouble:
@@ -78,6 +105,28 @@ def sources_from_json(text: str) -> tuple[SourceReport, ...]:
     return tuple(SourceReport(**{**v, "state": SourceState(v["state"])}) for v in values)
 
 
+def runs_of(pieces: Iterable[int]) -> list[list[int]]:
+    """Numbers as runs [first, last]."""
+    runs: list[list[int]] = []
+    for piece in sorted(pieces):
+        if runs and runs[-1][1] == piece - 1:
+            runs[-1][1] = piece
+        else:
+            runs.append([piece, piece])
+    return runs
+
+
+def joined_runs(before: list[list[int]], now: list[list[int]]) -> list[list[int]]:
+    """Both together, where none overlap."""
+    runs: list[list[int]] = []
+    for first, last in sorted([*before, *now]):
+        if runs and runs[-1][1] >= first - 1:
+            runs[-1][1] = max(runs[-1][1], last)
+        else:
+            runs.append([first, last])
+    return runs
+
+
 def merged(before: tuple[SourceReport, ...], now: tuple[SourceReport, ...]) -> tuple[SourceReport, ...]:
     """The receipt over several sessions: what each holder gave, added up; the newest state counts."""
     by_id = {s.peer_id: s for s in before}
@@ -93,6 +142,10 @@ def merged(before: tuple[SourceReport, ...], now: tuple[SourceReport, ...]) -> t
                 report.rate,
                 report.failures + old.failures,
                 report.reason or old.reason,
+                report.received + old.received,
+                report.retries + old.retries,
+                report.verified or old.verified,
+                report.until or old.until,
             )
         by_id[report.peer_id] = report
     return tuple(by_id.values())

@@ -39,6 +39,9 @@ class SmallFile:
     def snapshot(self) -> Transfer:
         return self.record.snapshot()
 
+    def given(self) -> dict[str, list[list[int]]]:
+        return self.record.given
+
 
 class SmallJob:
     """Works on `records`, which are its own while it runs. Those that are done when `run` returns have that state."""
@@ -67,9 +70,8 @@ class SmallJob:
         located = self._around.locate_all([record.content_id for record in waiting.values()])
         own, holders, names = self._around.identity.peer_id, dict[str, Holder](), dict[str, set[str]]()
         for record, where in zip(list(waiting.values()), located, strict=True):
-            banned = {s.peer_id for s in record.sources if s.state is SourceState.BANNED}
             for holder in where.holders:
-                if holder.peer_id != own and holder.peer_id not in banned:
+                if holder.peer_id != own:
                     holders[holder.peer_id] = holder
                     names.setdefault(holder.peer_id, set()).add(record.id)
         for folder in {record.folder for record in waiting.values()}:
@@ -77,9 +79,9 @@ class SmallJob:
             check_room(folder, sum(inside), 0)
         # Whoever has the most of them first; the next one is asked for what is left.
         for peer_id in sorted(names, key=lambda p: -len(names[p])):
-            mine = [waiting[each] for each in names[peer_id] if each in waiting]
-            mine.sort(key=lambda record: record.created)
-            if mine:
+            mine = [record for each, record in waiting.items() if each in names[peer_id]]
+            # Another job may just have caught it.
+            if mine and not self._around.quarantine.holds(peer_id):
                 self._fetch(holders[peer_id], mine)
                 waiting = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
             self._check_stop()
@@ -96,6 +98,7 @@ class SmallJob:
             self._check_stop()
             state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
             report = SourceReport(holder.peer_id, holder.name, state, 0, 0, 0.0, 1, error.message)
+            report = self._around.quarantine.keep(report)
             for record in records:
                 if record.state is not TransferState.DONE:
                     record.sources = merged(record.sources, (report,))
@@ -123,6 +126,7 @@ class SmallJob:
         """Writes and names them. Each step is on disk before the next, for all of them together."""
         store = self._around.store
         report = SourceReport(holder.peer_id, holder.name, SourceState.IDLE, 1, 0, 0.0, 0, None)
+        now = time.time()
         arrived = [each for each in arrived if _write(each[0], each[1])]
         store.save_all([record for record, _, _ in arrived])
         for record, data, manifest in arrived:
@@ -130,7 +134,9 @@ class SmallJob:
             while not give_name(record.part, record.path, sync=False):
                 record.path = next(free_names(record.folder, record.name))
                 store.save(record)
-            record.sources = merged(record.sources, (replace(report, bytes=len(data), pieces=manifest.count),))
+            gave = replace(report, pieces=manifest.count, bytes=len(data), received=len(data), verified=now)
+            record.sources = merged(record.sources, (gave,))
+            record.given = {holder.peer_id: [[0, manifest.count - 1]]} if manifest.count else {}
         for folder in {record.folder for record, _, _ in arrived}:
             sync_folder(folder)
         self._done([(record, manifest) for record, _, manifest in arrived])

@@ -59,6 +59,7 @@ class Source:
         self.received = 0
         self.rate = self.pace = 0.0
         self.gone = False
+        self.errors = 0
         self.slow = False
         self.wrong = 0
         self.parole = 0
@@ -111,6 +112,7 @@ class Source:
         """Goes on counting where an earlier source for the same holder ended."""
         self.pieces, self.bytes, self.received = old.pieces, old.bytes, old.received
         self.failures, self.wrong, self.pace = old.failures, old.wrong, old.pace
+        self.errors = old.errors
 
     def seconds_to_finish(self, now: float) -> float:
         """How long the run under way will take at this pace; 0 without one, or when it just began."""
@@ -133,6 +135,7 @@ class Source:
                 if error is None or self._stopping.is_set():
                     break
                 self.failures += 1
+                self.errors += 1
                 self.gone = isinstance(error, GoneError)
                 passing = isinstance(error, PeerUnreachableError) and not self.gone
                 if passing and self.failures < MAX_FAILURES and not self._stopping.wait(RETRY_SECONDS * self.failures):

@@ -1,5 +1,6 @@
 """Transfers on disk: one row each, written at changes of state only; manifests and records of pieces as files."""
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,13 +11,14 @@ from peer_core.data_folder import write_private
 from peer_core.database import Database, Kind
 from peer_core.errors import PeerMisbehavedError
 from peer_core.transfer.record import (
+    FolderRecord,
     Record,
     sources_from_json,
     sources_to_json,
     trouble_from_json,
     trouble_to_json,
 )
-from peer_core.transfer.types import TransferState
+from peer_core.transfer.types import Priority, TransferState
 
 KIND = Kind(
     application_id=0x42_61_72_54,
@@ -26,9 +28,14 @@ KIND = Kind(
 )
 _COLUMNS = (
     "id, content_id, name, folder, created, state, path, part, size, pieces, pieces_done, bytes_done, "
-    "trouble, finished, sources"
+    "trouble, finished, sources, parent, number, have, priority, position, given"
 )
-_INSERT = f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"
+_INSERT = f"INSERT OR REPLACE INTO transfer ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
+_QUARANTINE = "peer_id, name, reason, since, until, times"
+_FOLDER = "id, name, folder, path, created, priority, position, paused, finished"
+_INSERT_FOLDER = f"INSERT OR REPLACE INTO folder ({_FOLDER}) VALUES ({', '.join('?' * 9)})"
+# Peer, name, reason, since when, until when, how often it was caught.
+QuarantineRow = tuple[str, str, str, float, float, int]
 
 
 class TransferStore:
@@ -43,20 +50,41 @@ class TransferStore:
         """Oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM transfer ORDER BY created, id").fetchall()
-        return [_record(row) for row in rows]
+        # Files of one folder share its path.
+        paths: dict[str, Path] = {}
+        return [_record(row, paths) for row in rows]
+
+    def folders(self) -> list[FolderRecord]:
+        with self._database.read() as connection:
+            rows = connection.execute(f"SELECT {_FOLDER} FROM folder ORDER BY created, id").fetchall()
+        return [
+            FolderRecord(r[0], r[1], Path(r[2]), Path(r[3]), r[4], Priority(r[5]), r[6], bool(r[7]), r[8]) for r in rows
+        ]
 
     def save(self, record: Record) -> None:
         self.save_all([record])
 
-    def save_all(self, records: Sequence[Record]) -> None:
+    def save_all(self, records: Sequence[Record], folders: Sequence[FolderRecord] = ()) -> None:
         """In one step."""
         with self._database.write() as connection:
+            connection.executemany(_INSERT_FOLDER, map(_folder_values, folders))
             connection.executemany(_INSERT, map(_values, records))
 
-    def delete(self, record: Record) -> None:
+    def delete(self, records: Sequence[Record], folders: Sequence[FolderRecord] = ()) -> None:
+        """In one step."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM transfer WHERE id = ?", (record.id,))
-        self.forget_pieces(record)
+            connection.executemany("DELETE FROM folder WHERE id = ?", [(folder.id,) for folder in folders])
+            connection.executemany("DELETE FROM transfer WHERE id = ?", [(record.id,) for record in records])
+        for record in records:
+            self.forget_pieces(record)
+
+    def quarantined(self) -> list[QuarantineRow]:
+        with self._database.read() as connection:
+            return connection.execute(f"SELECT {_QUARANTINE} FROM quarantine").fetchall()
+
+    def save_quarantined(self, row: QuarantineRow) -> None:
+        with self._database.write() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO quarantine ({_QUARANTINE}) VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def forget_pieces(self, record: Record) -> None:
         """Takes away what only an unfinished transfer needs."""
@@ -101,15 +129,35 @@ def _values(record: Record) -> tuple[Any, ...]:
         trouble_to_json(record.trouble),
         record.finished,
         sources_to_json(record.sources),
+        record.parent,
+        record.number,
+        record.have,
+        record.priority.value,
+        record.position,
+        json.dumps(record.given),
     )
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _folder_values(folder: FolderRecord) -> tuple[Any, ...]:
+    return (
+        folder.id,
+        folder.name,
+        str(folder.folder),
+        str(folder.path),
+        folder.created,
+        folder.priority.value,
+        folder.position,
+        folder.paused,
+        folder.finished,
+    )
+
+
+def _record(row: tuple[Any, ...], paths: dict[str, Path]) -> Record:
     return Record(
         id=row[0],
         content_id=row[1],
         name=row[2],
-        folder=Path(row[3]),
+        folder=paths.setdefault(row[3], Path(row[3])),
         created=row[4],
         state=TransferState(row[5]),
         path=Path(row[6]) if row[6] else None,
@@ -121,4 +169,10 @@ def _record(row: tuple[Any, ...]) -> Record:
         trouble=trouble_from_json(row[12]),
         finished=row[13],
         sources=sources_from_json(row[14]),
+        parent=row[15],
+        number=row[16],
+        have=bool(row[17]),
+        priority=Priority(row[18]),
+        position=row[19],
+        given=json.loads(row[20]),
     )

@@ -18,11 +18,32 @@ class TransferState(Enum):
     PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
+    SKIPPED = "skipped"
 
     @property
     def active(self) -> bool:
         """Goes on by itself, also after a restart."""
         return self in (self.QUEUED, self.LOCATING, self.RUNNING, self.WAITING)
+
+
+class Priority(Enum):
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """The least goes first."""
+        return list(Priority).index(self)
+
+
+class Move(Enum):
+    """Where in the queue a transfer goes, among those of its priority."""
+
+    UP = "up"
+    DOWN = "down"
+    TOP = "top"
+    BOTTOM = "bottom"
 
 
 class SourceState(Enum):
@@ -104,7 +125,11 @@ class Trouble:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What one holder gave: verified pieces and their bytes. `rate` in bytes a second."""
+    """What one holder gave: verified pieces and their bytes. `rate` in bytes a second.
+
+    `received`: all bytes of content that came, kept or not; `retries`: how often it was asked again after an error;
+    `verified`: when its last piece was; `until`: when a quarantine that it got here ends. Seconds since 1970.
+    """
 
     peer_id: str
     name: str
@@ -114,11 +139,36 @@ class SourceReport:
     rate: float
     failures: int
     reason: str | None
+    received: int = 0
+    retries: int = 0
+    verified: float | None = None
+    until: float | None = None
+
+    @property
+    def wasted(self) -> int:
+        return max(0, self.received - self.bytes)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a folder's transfer holds, in numbers of files. `have`: contents that were here already when it was added;
+    `skipped`: those that are not wanted, which do not count in the folder's size."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    have: int
+    have_bytes: int
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A snapshot. `created`, `finished`: seconds since 1970; `size` is None until the manifest is here."""
+    """A snapshot. `created`, `finished`: seconds since 1970; `size` is None until the manifest is here.
+
+    Of a folder `files` is set and `content_id` empty. `parent`: the folder's transfer of a file inside one; `place`:
+    where in the queue, from 1, while it is not ended; `have`: some share had that content when it was added.
+    """
 
     id: str
     content_id: bytes
@@ -136,3 +186,16 @@ class Transfer:
     created: float
     finished: float | None
     sources: tuple[SourceReport, ...]
+    parent: str = ""
+    priority: Priority = Priority.NORMAL
+    place: int | None = None
+    have: bool = False
+    files: Files | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Who gave what of a transfer; `given`: of each holder the pieces that are from it, as runs [first, last]."""
+
+    transfer: Transfer
+    given: dict[str, list[list[int]]]

@@ -60,6 +60,16 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     # Asked for again, nothing is fetched twice.
     again = d.json("get", "--from", "ana", "ana-files/disco", "--output", str(got))
     assert {t["id"] for t in again} == {t["id"] for t in done}
+    (row,) = d.json("transfers")
+    assert (row["kind"], row["files"]["total"], row["files"]["done"], row["size"]) == ("folder", 4, 4, 20_000)
+    files = d.json("transfers", "files", row["id"])
+    assert [f["id"] for f in files] == [t["id"] for t in done]
+    receipt = d.json("transfers", "receipt", files[0]["id"])
+    assert [(h["name"], h["runs"], h["bytes"]) for h in receipt["holders"]] == [("ana", [[0, 0]], 5000)]
+    assert receipt["verified"]
+    whole = d.verb("transfers", "receipt", row["id"])
+    assert "0 B wasted, 0 retries" in whole
+    assert d.json("quarantine") == []
     one = d.json("get", "--from", "ana", "ana-files/suelto.txt", "--output", str(got))
     assert [t["path"] for t in one] == [str(got / "suelto.txt")]
 
@@ -87,7 +97,30 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
             assert client.post("/v1/transfers", json=body).status_code == 400, body
         own = {"peer_id": d.peer_id, "path": "got"}
         assert client.post("/v1/transfers", json=own).status_code == 400
-    for wrong in (("browse", "nadie"), ("browse", "ana", "ana-files/nothing"), ("get", "--from", "ana", "nothing")):
+    told = d.verb("get", "--from", "ana", "ana-files/disco", "--output", str(world.root / "more"), "--skip-have")
+    assert "4 files; 4 are on this device already" in told
+    assert not list((world.root / "more").rglob("*.flac"))
+    paused = d.json("get", "--from", "ana", "ana-files", "--output", str(world.root / "less"), "--paused")[0]
+    assert (paused["state"], paused["files"]["have"]) == ("paused", 5)
+    d.verb("choose", paused["id"], "--skip", "*")
+    d.verb("choose", paused["id"], "--want", "disco/*.flac", "--skip", "dos*")
+    assert d.json("choose", paused["id"], "--want", "suelto.*")["files"]["skipped"] == 3
+    assert d.json("move", paused["id"], "top")["place"] == 1
+    assert d.json("priority", paused["id"], "high")["priority"] == "high"
+    d.verb("resume", "--all")
+    wait_for(lambda: [t for t in d.json("transfers") if t["id"] == paused["id"] and t["state"] == "done"], 20, "them")
+    fetched = sorted(p.name for p in (world.root / "less").rglob("*") if p.is_file())
+    assert fetched == ["suelto.txt", "uno.flac"]
+    d.verb("transfers", "clear")
+    assert d.json("transfers") == []
+    for wrong in (
+        ("browse", "nadie"),
+        ("choose", "x"),
+        ("pause",),
+        ("priority", "x", "high"),
+        ("browse", "ana", "ana-files/nothing"),
+        ("get", "--from", "ana", "nothing"),
+    ):
         failed = d.try_verb(*wrong)
         assert failed.returncode == 1
         assert len(failed.stderr.strip().splitlines()) == 1
@@ -139,7 +172,9 @@ def test_no_name_in_a_listing_leads_out_of_the_output_folder(liar: tuple[World, 
     with local(d) as client:
         answer = client.post("/v1/transfers", json={"peer_id": peer_id, "path": "s/..x", "output": str(out)})
         assert answer.status_code == 201, answer.text
-        made = answer.json()["transfers"]
+        (folder,) = answer.json()["transfers"]
+        assert folder["files"]["total"] == 6
+        made = client.get(f"/v1/transfers/{folder['id']}/files").json()["files"]
         assert len(made) == 6
         for transfer in made:
             path = Path(transfer["path"])

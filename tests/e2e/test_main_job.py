@@ -29,10 +29,11 @@ def search(peer: HeadlessPeer, words: str) -> list[dict[str, object]]:
 
 
 def found(peer: HeadlessPeer, words: str, holders: int = 1) -> dict[str, object]:
-    """Waits until a search finds one row with that many holders."""
+    """Waits until a search finds one row with that many holders; a central that just began may not answer yet."""
 
     def look() -> dict[str, object] | None:
-        rows = search(peer, words)
+        done = peer.try_verb("search", words, "--json")
+        rows = json.loads(done.stdout) if done.returncode == 0 else []
         return rows[0] if rows and rows[0]["holders"] == holders else None
 
     return dict(wait_for(look, 15, f"“{words}” with {holders} holders"))

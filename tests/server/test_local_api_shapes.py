@@ -59,7 +59,7 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         assert answer.status_code == 409
         assert answer.json()["code"] == "not-joined"
         assert "Join first" in answer.json()["detail"]
-    assert api.get("/v1/transfers").json() == {"transfers": []}
+    assert api.get("/v1/transfers").json() == {"transfers": [], "next_cursor": None}
     assert api.get("/v1/peers").json() == {"peers": []}
 
 
@@ -95,6 +95,25 @@ def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:
         ("GET", "/v1/transfers/nothing", b"", 404),
         ("PATCH", "/v1/transfers/nothing", b'{"state": "paused"}', 404),
         ("PATCH", "/v1/transfers/nothing", b'{"state": "dancing"}', 400),
+        ("PATCH", "/v1/transfers/nothing", b"{}", 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"move": "sideways"}', 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"priority": ["high"]}', 400),
+        ("PATCH", "/v1/transfers/nothing", b'{"priority": "high"}', 404),
+        ("PATCH", "/v1/transfers", b'{"state": "done"}', 400),
+        ("DELETE", "/v1/transfers", b"", 400),
+        ("GET", "/v1/transfers?limit=0", b"", 400),
+        ("POST", "/v1/transfers/find", b'{"content_ids": ["x"]}', 400),
+        ("POST", "/v1/transfers/find", b"{}", 400),
+        ("GET", "/v1/transfers?cursor=x", b"", 400),
+        ("GET", "/v1/transfers/nothing/files", b"", 404),
+        ("GET", "/v1/transfers/nothing/receipt", b"", 404),
+        ("DELETE", "/v1/quarantine/nobody", b"", 404),
+        ("GET", "/v1/transfers/nothing/files?after=-1", b"", 400),
+        ("PATCH", "/v1/transfers/nothing/files", b"{}", 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": 1}', 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": false, "ids": [1]}', 400),
+        ("PATCH", "/v1/transfers/nothing/files", b'{"wanted": false}', 404),
+        ("POST", "/v1/transfers", b'{"content_id": "x", "paused": "yes"}', 400),
         ("DELETE", "/v1/transfers/nothing", b"", 404),
         ("DELETE", "/v1/transfers/nothing?keep=perhaps", b"", 400),
         ("POST", "/v1/offers", b"{}", 400),
@@ -224,6 +243,20 @@ def test_settings_are_kept_and_those_of_the_command_line_are_locked(api: httpx.C
     assert api.patch("/v1/settings", json={"listen": "0.0.0.0:0"}).status_code == 400
     assert json.loads((peer.data_dir / "settings.json").read_text()) == {"name": "Ana", "rescan_seconds": 60}
     assert api.get("/v1/status").json()["name"] == "Ana"
+
+
+def test_transfers_go_with_the_folder_for_downloads(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    peer = Peer(tmp_path / "data", {"listen": "127.0.0.1:0"})
+    peer.start()
+    try:
+        peer.change_settings({"download_dir": str(old)})
+        made = peer.queue.add(bytes(32), "film", paused=True)
+        old.rename(new)
+        peer.change_settings({"download_dir": str(new)})
+        assert peer.queue.get(made.id).path == new / "film"
+    finally:
+        peer.stop()
 
 
 def test_the_local_api_is_not_on_other_addresses(peer: Peer) -> None:

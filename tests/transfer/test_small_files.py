@@ -125,6 +125,12 @@ def test_a_holder_that_lies_breaks_off_or_is_old_costs_nothing_but_itself(bench:
     assert of_it and sum(s.pieces for s in of_it) == 0
     lied = script in (lies, wants_to_send_too_much)
     assert {s.state for s in of_it} == {SourceState.BANNED if lied else SourceState.LOST}
+    assert [caught.peer_id for caught in transfers.quarantine.all()] == ([bad.holder.peer_id] if lied else [])
+    if lied:
+        asked = bad.requests
+        transfers.add_folder([Wanted(file.content_id, ("again",), file.name, file.size) for file in WANTED[:20]])
+        assert {t.state for t in resting(transfers)} == {TransferState.DONE}
+        assert bad.requests == asked, "it is kept from other transfers"
 
 
 def test_a_file_that_changed_and_a_wrong_size_are_left_to_the_usual_way(bench: Bench) -> None:
@@ -215,3 +221,39 @@ def test_a_line_at_the_holder_is_waited_for(bench: Bench) -> None:
     done = resting(transfers)
     assert {t.state for t in done} == {TransferState.DONE}
     assert {s.failures for t in done for s in t.sources} == {0}
+
+
+def test_together_they_take_one_slot(bench: Bench) -> None:
+    holder, _ = shelf(bench)
+    holder.limits = Limits(upload_slots=1)
+    bench.limits = Limits(download_slots=2)
+    assert holder.line.enter("somebody else") is None
+    transfers = bench.start()
+    added = transfers.add_folder(WANTED[:20])
+    wait_until(lambda: bench.me.peer_id in holder.line._waiting)
+    other = transfers.add(bytes(32), "nobody has it")
+    assert bench.rested(other.id).state is TransferState.WAITING
+    assert {transfers.get(t.id).state for t in added} == {TransferState.RUNNING}
+    holder.line.leave("somebody else")
+    wait_until(lambda: all(transfers.get(t.id).state is TransferState.DONE for t in added))
+
+
+def test_a_folder_with_large_files_between_small_ones_has_a_receipt_for_each(bench: Bench) -> None:
+    files = [os.urandom(SMALL_BYTES + 1 if number % 2 else 1000) for number in range(8)]
+    holder, _ = shelf(bench, files)
+    wanted = [Wanted(manifest_of(d).content_id, ("mixed",), f"{n}", len(d)) for n, d in enumerate(files)]
+    bench.limits = Limits(download_slots=1)
+    transfers = bench.start()
+    folder = transfers.add_tree(wanted, "mixed")
+    done = bench.rested(folder.id)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.finished is not None
+    inside, _ = transfers.files(folder.id, 10)
+    assert [t.path.read_bytes() for t in inside] == files
+    bench.stop()
+    transfers = bench.start()
+    for file in inside:
+        receipt = transfers.receipt(file.id)
+        assert receipt.given == {holder.holder.peer_id: [[0, file.pieces - 1]]}
+        (source,) = receipt.transfer.sources
+        assert (source.bytes, source.wasted, source.verified is not None) == (file.size, 0, True)

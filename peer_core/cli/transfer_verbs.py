@@ -1,0 +1,226 @@
+"""The verbs about the list of transfers. Each prints, and returns the exit status."""
+
+import argparse
+from fnmatch import fnmatchcase
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from peer_core.cli import output
+from peer_core.cli.client import LocalClient
+from peer_core.cli.output import as_json, plain, say, table
+from peer_core.errors import BadInputError
+from peer_core.sizes import human as size
+
+PAGE = 1000
+# So many ids fit into one request.
+MOST_IDS = 5000
+SHOWN_RUNS = 8
+Arguments = argparse.Namespace
+
+
+def transfers(client: LocalClient, arguments: Arguments) -> int:
+    match arguments.what:
+        case None:
+            return _list(client, arguments)
+        case "clear":
+            client.call("DELETE", "/v1/transfers", state="done")
+            as_json({"cleared": True}) if arguments.json else say("what was done is off the list; the files stay")
+            return 0
+        case "files":
+            return _files(client, arguments, _id(arguments))
+        case "receipt":
+            return _receipt(client, arguments, _id(arguments))
+    raise AssertionError(arguments.what)
+
+
+def _id(arguments: Arguments) -> str:
+    if arguments.id is None:
+        raise BadInputError(f"Say which transfer: barrio-peer transfers {arguments.what} ID.")
+    return str(arguments.id)
+
+
+def _list(client: LocalClient, arguments: Arguments) -> int:
+    listed: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = client.call("GET", "/v1/transfers", limit=PAGE, cursor=cursor)
+        listed += page["transfers"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    if arguments.json:
+        as_json(listed)
+    elif not listed:
+        say("no transfers")
+    else:
+        rows = [
+            (
+                t["name"] + ("/" if t["files"] else ""),
+                t["state"],
+                f"{size(t['bytes_done'])} of {size(t['size'])}",
+                _speed_or_reason(t),
+                _place(t),
+                t["folder"],
+                t["id"],
+            )
+            for t in listed
+        ]
+        table(rows, ("NAME", "STATE", "DONE", "SPEED OR REASON", "PLACE", "FOLDER", "ID"))
+    return 0
+
+
+def _place(transfer: dict[str, Any]) -> str:
+    if transfer["place"] is None:
+        return ""
+    priority = "" if transfer["priority"] == "normal" else f" {transfer['priority']}"
+    return f"{transfer['place']}{priority}"
+
+
+def _speed_or_reason(transfer: dict[str, Any]) -> str:
+    line = output.in_line_at(transfer)
+    if line:
+        return f"in line at {', '.join(line)}"
+    files = transfer["files"]
+    count = f", {files['done']} of {files['total'] - files['skipped']} files" if files else ""
+    if transfer["state"] == "running":
+        return f"{size(transfer['rate'])}/s{count}"
+    return str((transfer["error"] or {}).get("title", "")) or count.removeprefix(", ")
+
+
+def files_of(client: LocalClient, transfer_id: str) -> list[dict[str, Any]]:
+    """All files of a folder's transfer."""
+    files: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = client.call("GET", f"/v1/transfers/{transfer_id}/files", limit=PAGE, after=after)
+        files += page["files"]
+        after = page["next_after"]
+        if after is None:
+            return files
+
+
+def _files(client: LocalClient, arguments: Arguments, transfer_id: str) -> int:
+    files = files_of(client, transfer_id)
+    if arguments.json:
+        as_json(files)
+        return 0
+    root = client.call("GET", f"/v1/transfers/{transfer_id}")["path"]
+    rows = [(_below(root, f), f["state"], size(f["size"]), "you have it" if f["have"] else "", f["id"]) for f in files]
+    table(rows, ("NAME", "STATE", "SIZE", "", "ID"))
+    return 0
+
+
+def _receipt(client: LocalClient, arguments: Arguments, transfer_id: str) -> int:
+    receipt = client.call("GET", f"/v1/transfers/{transfer_id}/receipt")
+    if arguments.json:
+        as_json(receipt)
+        return 0
+    moved = receipt["bytes"]
+    say(f"{plain(receipt['name'])}: {receipt['state']}, verified {receipt['verified'] or 'not yet'}")
+    wasted = f"{size(moved['wasted'])} wasted, {receipt['retries']} retries"
+    say(f"{size(moved['verified'])} of {size(receipt['size'])} kept; {size(moved['received'])} came in, {wasted}")
+    rows = [
+        (
+            h["name"],
+            str(h["pieces"]),
+            ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in h["runs"][:SHOWN_RUNS])
+            + (" …" if len(h["runs"]) > SHOWN_RUNS else ""),
+            size(h["bytes"]),
+            size(h["wasted"]),
+            str(h["retries"]),
+            f"until {h['quarantined_until']}" if h["quarantined_until"] else "",
+            h["reason"] or "",
+        )
+        for h in receipt["holders"]
+    ]
+    table(rows, ("HOLDER", "PIECES", "WHICH", "BYTES", "WASTED", "RETRIES", "QUARANTINE", "REASON"))
+    return 0
+
+
+def quarantine(client: LocalClient, arguments: Arguments) -> int:
+    if arguments.peer:
+        client.call("DELETE", f"/v1/quarantine/{quote(arguments.peer, safe='')}")
+    holders = client.call("GET", "/v1/quarantine")["holders"]
+    if arguments.json:
+        as_json(holders)
+    elif not holders:
+        say("nobody is in quarantine")
+    else:
+        rows = [(h["name"], h["until"], h["reason"], h["peer_id"]) for h in holders]
+        table(rows, ("NAME", "UNTIL", "REASON", "PEER"))
+    return 0
+
+
+def _below(root: str, file: dict[str, Any]) -> str:
+    try:
+        return PurePath(file["path"]).relative_to(root).as_posix()
+    except ValueError:
+        return str(file["name"])
+
+
+def choose(client: LocalClient, arguments: Arguments) -> int:
+    address = f"/v1/transfers/{arguments.id}/files"
+    if not (arguments.want or arguments.skip or arguments.skip_have):
+        raise BadInputError("Say what to choose: --want PATTERN, --skip PATTERN or --skip-have.")
+    if arguments.want or arguments.skip:
+        root = client.call("GET", f"/v1/transfers/{arguments.id}")["path"]
+        files = [(_below(root, file), file["id"]) for file in files_of(client, arguments.id)]
+        for patterns, wanted in ((arguments.want, True), (arguments.skip, False)):
+            ids = [each for path, each in files if any(_fits(path, pattern) for pattern in patterns or ())]
+            if patterns and not ids:
+                raise BadInputError(f"No file of it fits “{plain(patterns[0])}”; “transfers files ID” lists them.")
+            for start in range(0, len(ids), MOST_IDS):
+                client.call("PATCH", address, {"wanted": wanted, "ids": ids[start : start + MOST_IDS]})
+    if arguments.skip_have:
+        client.call("PATCH", address, {"wanted": False, "have": True})
+    now = client.call("GET", f"/v1/transfers/{arguments.id}")
+    count = now["files"]
+    said = f"{count['total'] - count['skipped']} of {count['total']} files, {size(now['size'])}"
+    as_json(now) if arguments.json else say(f"{plain(now['name'])}: {said}")
+    return 0
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """By the whole path below the folder, or by the name alone."""
+    return fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
+
+
+def pause(client: LocalClient, arguments: Arguments) -> int:
+    return _set_state(client, arguments, "paused")
+
+
+def resume(client: LocalClient, arguments: Arguments) -> int:
+    return _set_state(client, arguments, "running")
+
+
+def _set_state(client: LocalClient, arguments: Arguments, state: str) -> int:
+    if arguments.all == (arguments.id is not None):
+        raise BadInputError("Name one transfer, or --all.")
+    if not arguments.all:
+        return _change(client, arguments, {"state": state})
+    client.call("PATCH", "/v1/transfers", {"state": state})
+    as_json({"state": state}) if arguments.json else say("all are paused" if state == "paused" else "all go on")
+    return 0
+
+
+def move(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, {"move": arguments.where})
+
+
+def priority(client: LocalClient, arguments: Arguments) -> int:
+    return _change(client, arguments, {"priority": arguments.priority})
+
+
+def _change(client: LocalClient, arguments: Arguments, body: dict[str, str]) -> int:
+    transfer = client.call("PATCH", f"/v1/transfers/{arguments.id}", body)
+    place = f", place {_place(transfer)}" if transfer["place"] is not None else ""
+    as_json(transfer) if arguments.json else say(f"{plain(transfer['name'])}: {transfer['state']}{place}")
+    return 0
+
+
+def cancel(client: LocalClient, arguments: Arguments) -> int:
+    client.call("DELETE", f"/v1/transfers/{arguments.id}", keep="true" if arguments.keep else None)
+    if arguments.json:
+        as_json({"id": arguments.id, "cancelled": True})
+    return 0

@@ -1,0 +1,17 @@
+ALTER TABLE transfer ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE transfer ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE transfer ADD COLUMN have INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE transfer ADD COLUMN priority TEXT NOT NULL DEFAULT 'normal';
+ALTER TABLE transfer ADD COLUMN position REAL NOT NULL DEFAULT 0;
+UPDATE transfer SET position = created;
+CREATE TABLE folder (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    path TEXT NOT NULL,
+    created REAL NOT NULL,
+    priority TEXT NOT NULL,
+    position REAL NOT NULL,
+    paused INTEGER NOT NULL,
+    finished REAL
+) WITHOUT ROWID;

@@ -25,7 +25,7 @@ from world import World
 
 from protos.agreed import decode_id
 
-SECONDS = float(os.environ.get("BARRIO_ALWAYS_SECONDS", "8"))
+SECONDS = float(os.environ.get("BARRIO_ALWAYS_SECONDS", "14"))
 SEED = int(os.environ.get("BARRIO_ALWAYS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 QUIET_SECONDS = 25.0
 SHARES = ("todo uno", "todo dos")

@@ -19,7 +19,7 @@ from peer_core.content import Manifest, piece_hash
 from peer_core.transfer.part_file import HEADER, MAGIC
 
 MIB = 1 << 20
-KILLS = int(os.environ.get("BARRIO_CRASH_KILLS", "4"))
+KILLS = int(os.environ.get("BARRIO_CRASH_KILLS", "6"))
 SIZE = int(os.environ.get("BARRIO_CRASH_MIB", "96")) * MIB + 12_345
 SEED = int(os.environ.get("BARRIO_CRASH_SEED", "1"))
 RATE = 12_000_000 if SIZE < 200 * MIB else 60_000_000

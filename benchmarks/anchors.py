@@ -56,6 +56,7 @@ class Nginx:
                 return
             except OSError:
                 time.sleep(0.05)
+        self.stop()
         raise RuntimeError("nginx does not answer")
 
     def curl(self, name: str, target: Path) -> list[str]:

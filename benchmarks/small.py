@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from benchmarks.local import LocalApi
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "packaging"))
@@ -41,18 +42,6 @@ def make_files(root: Path, files: int) -> None:
         path.write_bytes(noise.randbytes(SIZE))
 
 
-def _ask(peer: HeadlessPeer, method: str, path: str, body: Any = None) -> Any:
-    access = json.loads((peer.data / "local-api.json").read_text("utf-8"))
-    request = urllib.request.Request(
-        f"{access['url']}{path}",
-        None if body is None else json.dumps(body).encode(),
-        {"Authorization": f"Bearer {access['token']}", "Content-Type": "application/json"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        return json.load(answer)
-
-
 def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
@@ -68,11 +57,11 @@ def _count(folder: Path) -> int:
 
 def _ours(receiver: HeadlessPeer, sender: HeadlessPeer, output: Path, files: int) -> tuple[float, float]:
     """Seconds from asking for the folder until it is queued, and until all its files have their names."""
-    before = _ask(receiver, "GET", "/v1/status")["bytes"]["received"]
+    before = LocalApi(receiver).ask("GET", "/v1/status")["bytes"]["received"]
     began = time.monotonic()
-    _ask(receiver, "POST", "/v1/transfers", {"peer_id": sender.peer_id, "path": "files", "output": str(output)})
+    LocalApi(receiver).ask("POST", "/v1/transfers", {"peer_id": sender.peer_id, "path": "files", "output": str(output)})
     queued = time.monotonic() - began
-    _until(lambda: _ask(receiver, "GET", "/v1/status")["bytes"]["received"] - before >= files * SIZE)
+    _until(lambda: LocalApi(receiver).ask("GET", "/v1/status")["bytes"]["received"] - before >= files * SIZE)
     _until(lambda: _count(output) == files)
     return queued, time.monotonic() - began
 

@@ -13,12 +13,12 @@ import tarfile
 import tempfile
 import time
 import urllib.parse
-import urllib.request
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from benchmarks.local import LocalApi
 from benchmarks.report import percentiles
 from benchmarks.scan import make_tree
 
@@ -50,19 +50,13 @@ def _word(number: int) -> str:
 
 
 class Searcher:
-    """Another member's local API."""
+    """Another member."""
 
     def __init__(self, peer: HeadlessPeer) -> None:
-        access = json.loads((peer.data / "local-api.json").read_text("utf-8"))
-        self._url, self._token = access["url"], access["token"]
+        self._api = LocalApi(peer)
 
     def finds(self, word: str) -> bool:
-        request = urllib.request.Request(
-            f"{self._url}/v1/search?{urllib.parse.urlencode({'q': word, 'limit': 1})}",
-            headers={"Authorization": f"Bearer {self._token}"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return word in json.dumps(json.load(answer))
+        return word in json.dumps(self._api.ask("GET", f"/v1/search?{urllib.parse.urlencode({'q': word, 'limit': 1})}"))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Online:
         self._line = UploadLine(lambda: limits.now().upload_slots)
         self._settings = settings
         self._relays = RelaySlots()
-        self._revocations = Revocations(identity, self._cut_off)
+        self._revocations = Revocations(identity, self._removed)
         self.directory = Directory(identity, self._revocations, library, self.addresses, settings.texts("neighbour"))
         # Last: whatever fails before leaves no port open.
         self._server = self._bind(settings)
@@ -143,11 +143,14 @@ class Online:
     def sent(self, count: int) -> None:
         self._sent.add(count)
 
-    def _cut_off(self, peer_ids: set[str]) -> None:
-        """Ends the connections of members that were just removed."""
+    def cut_off(self, peer_id: str) -> None:
+        """Ends the connections of that member, with the answers under way."""
+        self._server.close_peer(peer_id)
+
+    def _removed(self, peer_ids: set[str]) -> None:
         for peer_id in peer_ids:
             log.info("removed from the barrio: %s", peer_id)
-            self._server.close_peer(peer_id)
+            self.cut_off(peer_id)
 
     def _bind(self, settings: Settings) -> HostedServer:
         """Listens where it should; only the default port, when taken, gives way to another one."""

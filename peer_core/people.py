@@ -108,6 +108,10 @@ class People:
         """Status and body of another member's answer."""
         return self._online().directory.exchange(peer, method, path, body)
 
+    def cut_off(self, peer_id: str) -> None:
+        """Ends the connections of that member, with the answers under way; it may come again."""
+        self._online().cut_off(peer_id)
+
     def locate(self, content_id: bytes, senders: Sequence[str]) -> Located:
         """Live holders of a content, and those of `senders` that are here: they offered it, whatever the central knows.
 

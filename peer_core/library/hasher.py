@@ -54,6 +54,8 @@ class Hasher:
         self._open: dict[int, tuple[PendingFile, FileHash]] = {}
         self._later: dict[int, float] = {}
         self._attempts: dict[int, int] = {}
+        # Files that were small when they were looked at.
+        self._grown: set[int] = set()
         self._outcomes: list[tuple[PendingFile, Outcome]] = []
         self._recorded_at = time.monotonic()
         self._lock = threading.Lock()
@@ -138,6 +140,7 @@ class Hasher:
             if len(waiting) < limit:
                 there = {file.id for file in waiting}
                 self._later = {id_: due for id_, due in self._later.items() if id_ in there}
+                self._grown &= there
                 self._attempts = {id_: count for id_, count in self._attempts.items() if id_ in there}
                 for id_ in self._open.keys() - there:
                     self._give_up(*self._open.pop(id_))
@@ -156,7 +159,7 @@ class Hasher:
         return True
 
     def _is_small(self, file: PendingFile) -> bool:
-        return file.size <= SMALL_BYTES and file.id not in self._open
+        return file.size <= SMALL_BYTES and file.id not in self._open and file.id not in self._grown
 
     def _hash_small(self) -> None:
         files: deque[PendingFile] = deque()
@@ -170,6 +173,7 @@ class Hasher:
                 files.append(file)
                 size += file.size
         ended: list[tuple[PendingFile, Hashed | OSError | FileChangedError]] = []
+        grown: list[PendingFile] = []
 
         def work(bench: Bench) -> None:
             while not self._cancelled():
@@ -179,6 +183,9 @@ class Hasher:
                     return
                 try:
                     with FileHash(file.path, self.renumbered) as hashing:
+                        if hashing.signature.size > SMALL_BYTES:
+                            grown.append(file)
+                            continue
                         while not hashing.finished:
                             hashing.step(bench, self._cancelled)
                         ended.append((file, Hashed(file.id, hashing.signature, hashing.manifest())))
@@ -191,6 +198,9 @@ class Hasher:
         self._bench.share_out(work, both=size > TINY_BYTES * len(files))
         for file, found in ended:
             self._take_small(file, found)
+        # Since it was looked at; now it is hashed as large ones are: step by step, told of and interrupted.
+        self._grown.update(file.id for file in grown)
+        self._queue.extendleft(grown)
 
     def _take_small(self, file: PendingFile, found: Hashed | OSError | FileChangedError) -> None:
         if isinstance(found, FileChangedError):

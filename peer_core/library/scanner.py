@@ -27,7 +27,7 @@ from peer_core.library.records import (
     Withheld,
 )
 from peer_core.library.roots import Root, ShareUnreachableError
-from peer_core.library.seals import listing, seal
+from peer_core.library.seals import listing, seal, told
 from peer_core.library.types import Problem
 
 MAX_PROBLEMS = 1000
@@ -160,15 +160,7 @@ class Walk:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        said += (
-                            entry.name,
-                            status.st_size,
-                            status.st_mtime_ns,
-                            status.st_ino,
-                            status.st_mode,
-                            status.st_uid,
-                            status.st_gid,
-                        )
+                        said += told(entry.name, status)
                     elif entry.is_dir(follow_symlinks=False):
                         below.append(entry)
                 if seal(said) != sealed:
@@ -227,15 +219,7 @@ class Walk:
                         and (status.st_mode & READ_BY_ALL == READ_BY_ALL or may_read(f"{place}{os.sep}{name}", status))
                     ):
                         del known[name]
-                        said += (
-                            name,
-                            status.st_size,
-                            status.st_mtime_ns,
-                            status.st_ino,
-                            status.st_mode,
-                            status.st_uid,
-                            status.st_gid,
-                        )
+                        said += told(name, status)
                         continue
                     signature = self._wanted(folder, entry, status, deep)
                     if signature is not None:
@@ -346,15 +330,7 @@ def _say(said: list[str | int], entry: os.DirEntry[str]) -> None:
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             status = entry.stat(follow_symlinks=False)
-            said += (
-                entry.name,
-                status.st_size,
-                status.st_mtime_ns,
-                status.st_ino,
-                status.st_mode,
-                status.st_uid,
-                status.st_gid,
-            )
+            said += told(entry.name, status)
 
 
 def _is_below(folder: str, others: set[str]) -> bool:

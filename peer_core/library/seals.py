@@ -33,6 +33,11 @@ def listing(place: str) -> Iterator[Iterator["os.DirEntry[str]"]]:
         os.close(folder)
 
 
+def told(name: str, status: os.stat_result) -> tuple[str | int, ...]:
+    """What the listing says of a regular file: all that decides whether it is what it was, and may be read."""
+    return name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid, status.st_gid
+
+
 def seal(said: list[str | int]) -> bytes:
-    """`said`: name, size, mtime in ns, id, mode and owners of each regular file, in the order of the listing."""
+    """`said`: what was `told` of each regular file, in the order of the listing."""
     return blake3(marshal.dumps(said, _FORMAT)).digest(SEAL_BYTES)

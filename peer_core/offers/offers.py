@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from peer_core.content import MAX_SIZE
-from peer_core.errors import BadInputError, ConflictError, NotFoundError
+from peer_core.errors import BadInputError, BarrioError, ConflictError, NotFoundError
 from peer_core.library.types import HeldFile
 from peer_core.loops import Loop
 from peer_core.offers.courier import Courier, soonest
@@ -38,6 +39,7 @@ class Offers:
         self._receiving = Receiving(self._store, transfers, download_folder, self._changed)
         self._loop = Loop("offers", self._step)
         self._courier: Courier | None = None
+        self._post: Post | None = None
         self._own_id = ""
         self._lock = threading.Lock()
         # Under _lock.
@@ -49,7 +51,7 @@ class Offers:
 
     def go_online(self, own_id: str, post: Post) -> None:
         self._receiving.go_on()
-        self._own_id = own_id
+        self._own_id, self._post = own_id, post
         self._courier = Courier(self._store, self._sending, self._receiving, post, self._changed)
         self._loop.wake()
 
@@ -119,6 +121,10 @@ class Offers:
         if offer.direction is Direction.IN:
             raise ConflictError("Only its sender can withdraw an offer; decline it.")
         self._sending.withdraw(offer)
+        if self._post is not None:
+            with suppress(BarrioError):
+                # Answers that began before end too; whatever else it fetches, it asks for again.
+                self._post.cut_off(offer.peer_id)
         return self.get(offer_id)
 
     def forget(self, offer_id: str) -> None:

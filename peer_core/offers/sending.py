@@ -38,10 +38,6 @@ class Sending:
         # Written by the packer's thread alone: hashed and total bytes of what is being packed.
         self._progress: dict[int, tuple[int, int]] = {}
 
-    @property
-    def packer_pid(self) -> int | None:
-        return self._packer.pid
-
     def start(self) -> None:
         for parcel, paths in self._store.unpacked().items():
             self._packer.pack(parcel, paths)
@@ -81,7 +77,7 @@ class Sending:
         return self._store.of_parcel(parcel)
 
     def withdraw(self, offer: Offer) -> None:
-        """It is served no more from this moment on. Raises ConflictError when it has ended."""
+        """No answer begins from this moment on. Raises ConflictError when it has ended."""
         untold = offer.state is OfferState.PREPARING
         before = (*UNDECIDED, OfferState.ACCEPTED)
         told = OfferState.WITHDRAWN if untold else None

@@ -97,3 +97,7 @@ class Post(Protocol):
     def ask(self, peer: PeerRecord, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
         ...
+
+    def cut_off(self, peer_id: str) -> None:
+        """Ends the connections of that member; it may come again."""
+        ...

@@ -162,6 +162,20 @@ def test_what_is_withdrawn_declined_or_expired_is_so_at_both_ends(world: World) 
         assert offers(peer) == []
 
 
+def test_what_is_being_fetched_of_a_withdrawn_offer_ends_there(world: World) -> None:
+    ana, bruno = world.peer("ana"), world.peer("bruno")
+    ana.verb("limits", "--up", "1M")
+    file = loose(world, "largo.bin", 20_000_000)
+    ana.verb("send", str(file), "--to", "bruno")
+    bruno.verb("accept", the_offer(bruno, "delivered")["id"])
+    wait_for(lambda: bruno.json("status")["bytes"]["received"] > 1_000_000, 30, "some of the file")
+    ana.verb("withdraw", offers(ana)[0]["id"])
+    received = bruno.json("status")["bytes"]["received"]
+    wait_for(lambda: [t for t in bruno.json("transfers") if t["state"] == "waiting"], 30, "the end of the answer")
+    # The answer under way had some seven megabytes to go.
+    assert bruno.json("status")["bytes"]["received"] - received < 3_000_000
+
+
 def test_a_rule_takes_what_is_small_enough_and_asks_about_the_rest(world: World) -> None:
     ana, bruno, eva = (world.peer(name) for name in ("ana", "bruno", "eva"))
     got = world.root / "de-ana"

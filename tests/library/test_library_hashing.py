@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peer_core.content import MAX_PIECE, Manifest
+from peer_core.library.hasher import Hasher
 from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 
 if TYPE_CHECKING:
@@ -164,6 +165,29 @@ def test_stop_does_not_wait_for_a_huge_file(room: Room) -> None:
     assert share.progress.files_total - share.progress.files_done == 1
     before = share.progress.bytes_done
     room.until(lambda: room.library.share("folder").progress.bytes_done > before)  # type: ignore[union-attr]
+    started = time.monotonic()
+    room.library.stop()
+    assert time.monotonic() - started < 2
+
+
+def test_a_small_file_that_grew_huge_holds_nobody_up(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = room.write("grows", b"small")
+    os.utime(path, ns=(10**18, 10**18))
+    original = Hasher._hash_small
+
+    def grow_first(hasher: Hasher) -> None:
+        if path.stat().st_size < MIB:
+            with path.open("ab") as file:
+                file.truncate(1 << 40)
+            os.utime(path, ns=(10**18, 10**18))
+        original(hasher)
+
+    monkeypatch.setattr(Hasher, "_hash_small", grow_first)
+    room.library.add_share(room.folder)
+    room.until(lambda: room.library.work().bytes_hashed > 100 * MIB)
+    room.write("small", b"2")
+    room.library.rescan()
+    room.until(lambda: room.paths() == {"small"})
     started = time.monotonic()
     room.library.stop()
     assert time.monotonic() - started < 2

@@ -1,5 +1,6 @@
 """The limits of serving, on real sockets with real TLS: rates, fairness, quick control requests, the line for slots."""
 
+import http.client
 import os
 import threading
 import time
@@ -67,7 +68,7 @@ class Readers:
                     while part := response.read1(1 << 14):
                         with self._lock:
                             self.got[peer_id] += len(part)
-        except (OSError, BarrioError, ValueError, AttributeError):
+        except (OSError, BarrioError, ValueError, AttributeError, http.client.HTTPException):
             assert self._stopping
         finally:
             connection.close()

@@ -107,6 +107,9 @@ class End:
             raise PeerUnreachableError("The answer was lost.")
         return answer
 
+    def cut_off(self, peer_id: str) -> None:
+        """Nothing is under way here."""
+
     def answer(self, caller: str, method: str, path: str, body: bytes) -> str:
         if method == "POST":
             return self.receiving.offered(caller, body).value

@@ -31,6 +31,10 @@ _ENDED_THERE = (OfferState.DECLINED, OfferState.DONE, OfferState.FAILED, OfferSt
 log = logging.getLogger("barrio.offers")
 
 
+class _NotNowError(PeerUnreachableError):
+    """The member answers, but does not take this now."""
+
+
 @dataclass
 class Again:
     """When a member is looked for next (monotonic), and how often it was in vain."""
@@ -149,10 +153,16 @@ class Courier:
             again.attempts += 1
 
     def _visit(self, peer: PeerRecord, offers: Sequence[Offer]) -> None:
+        refused: BarrioError | None = None
         try:
-            # News first: they are taken in always, and a new offer perhaps not until others are answered.
-            for offer in sorted(offers, key=lambda o: o.state is OfferState.WAITING):
-                self._tell(peer, offer)
+            for offer in offers:
+                try:
+                    self._tell(peer, offer)
+                except (_NotNowError, BadInputError, PeerMisbehavedError) as error:
+                    # This one is told later; what else there is may be taken.
+                    refused = error
+            if refused is not None:
+                raise refused
         except BarrioError as error:
             log.info("the offers wait for %s: %s", peer.peer_id[:12], error.message)
             self._put_off(peer.peer_id)
@@ -207,7 +217,7 @@ class Courier:
     def _ask(self, peer: PeerRecord, method: str, offer: Offer, body: bytes) -> OfferState | None:
         """How it stands at the other end; None when it knows nothing of it.
 
-        Raises BadInputError when it takes no such offer, and PeerUnreachableError when it may later.
+        Raises BadInputError when it takes no such offer, _NotNowError when it may later, and what asking raises.
         """
         path = "/v1/offers" if method == "POST" else f"/v1/offers/{offer.number}"
         status, data = self._post.ask(peer, method, path, body)
@@ -218,7 +228,7 @@ class Courier:
         words = _words(data)
         if status in (400, 404, 405, 413):
             raise BadInputError(f"{peer.name} cannot take this offer: {words or f'status {status}'}")
-        raise PeerUnreachableError(f"{peer.name} takes no offers now: {words or f'status {status}'}")
+        raise _NotNowError(f"{peer.name} takes no offers now: {words or f'status {status}'}")
 
 
 def _state(peer: PeerRecord, data: bytes) -> OfferState:

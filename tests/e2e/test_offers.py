@@ -12,8 +12,11 @@ from processes import HeadlessPeer, wait_for
 from world import World
 
 from peer_core.data_folder import LOCAL_API_FILE
+from peer_core.directory.central import CentralClient
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.identity.store import Identity
+from peer_core.library.types import Change
+from protos.agreed import decode_id
 
 MIB = 1 << 20
 
@@ -174,6 +177,32 @@ def test_what_is_being_fetched_of_a_withdrawn_offer_ends_there(world: World) -> 
     wait_for(lambda: [t for t in bruno.json("transfers") if t["state"] == "waiting"], 30, "the end of the answer")
     # The answer under way had some seven megabytes to go.
     assert bruno.json("status")["bytes"]["received"] - received < 3_000_000
+
+
+def test_a_false_claim_to_share_it_makes_no_offer_public(world: World) -> None:
+    """Who downloads what is shared passes on its pieces; what was offered stays between the two."""
+    ana, bruno, eva = (world.peer(name) for name in ("ana", "bruno", "eva"))
+    ana.verb("limits", "--up", "500K")
+    file = loose(world, "secreto.bin", 8_000_000)
+    ana.verb("send", str(file), "--to", "bruno")
+    offer = the_offer(bruno, "delivered")
+    content = bruno.json("offers", offer["id"])["listed"][0]["content_id"]
+
+    HeadlessPeer(world.root / "liar", "liar", world.central.invite())
+    liar = Identity.load(world.root / "liar")
+    assert liar is not None
+    central, index = CentralClient(liar), os.urandom(16)
+    try:
+        central.register(["https://127.0.0.1:9"], "test", index, 1)
+        claim = Change(1, "share", "secreto.bin", False, decode_id(content), file.stat().st_size, 1_700_000_000)
+        assert not central.publish(index, 0, 1, [claim]).resync
+        wait_for(lambda: bruno.json("search", "secreto"), 20, "the claim to be believed")
+        bruno.verb("accept", offer["id"])
+        wait_for(lambda: bruno.json("status")["bytes"]["received"] > 3 << 20, 30, "some pieces")
+        assert ask(world, eva, bruno, f"/v1/contents/{content}/pieces") == 404
+        assert [t["state"] for t in bruno.json("transfers")] == ["running"]
+    finally:
+        central.close()
 
 
 def test_a_rule_takes_what_is_small_enough_and_asks_about_the_rest(world: World) -> None:

@@ -5,10 +5,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from holders import manifest_of, wait_until
 
+from peer_core.errors import StorageError
 from peer_core.library.library import Library
 from peer_core.library.loose import Refused, listed
 from peer_core.library.packer import PackedFile, Packer
@@ -116,6 +118,27 @@ def test_a_killed_process_is_replaced_and_begins_again(
     wait_until(lambda: 1 in told.ended, 90)
     assert (told.ended[1], told.begun_times) == ("", 2)
     assert [(f.name, f.size) for f in told.files[1]] == [("small.bin", 1), ("large.bin", 1 << 30)]
+
+
+def test_what_cannot_be_taken_in_is_told_again(
+    tmp_path: Path, told: Told, make_packer: Callable[..., Packer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full for a moment: sending goes on afterwards."""
+    (tmp_path / "a").write_bytes(b"a")
+    failed = threading.Event()
+    take = told.found
+
+    def found(*args: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise StorageError("The disk is full.")
+        take(*args)
+
+    monkeypatch.setattr(told, "found", found)
+    make_packer().pack(1, [str(tmp_path / "a")])
+    wait_until(lambda: 1 in told.ended, 30)
+    assert told.ended[1] == ""
+    assert [file.name for file in told.files[1]] == ["a"]
 
 
 def test_what_is_dropped_is_not_told_any_more(tmp_path: Path, told: Told, make_packer: Callable[..., Packer]) -> None:

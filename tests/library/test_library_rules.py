@@ -48,11 +48,11 @@ def test_what_is_no_pattern_is_refused(room: Room, pattern: str) -> None:
 
 def test_what_is_wrong_with_a_pattern_is_told() -> None:
     wrong = {"!": "syntax", "a\\": "syntax", "[z-a]": "range", "[abc": "nothing", "/": "nothing", " ": "no-line"}
-    wrong |= {"x" * 1001: "too-long"}
+    wrong |= {"x" * 1001: "too-long", "*a*a*a*b": "costly", "/x/*a**a?*a*": "costly"}
     assert {pattern: getattr(fault_of(pattern), "kind", None) for pattern in wrong} == {
         pattern: FaultKind(kind) for pattern, kind in wrong.items()
     }
-    for pattern in ("*.bak", "!keep", "# words", "a/**/b", "[a-z]*", "foo\\ "):
+    for pattern in ("*.bak", "!keep", "# words", "a/**/b", "[a-z]*", "foo\\ ", "*a*b*/*c*d*"):
         assert fault_of(pattern) is None
     assert ShareRules(["[abc", "# words"]).leave_out_path("[abc") is False
 

@@ -108,6 +108,24 @@ def test_a_second_answer_to_an_offer_comes_too_late(ends: tuple[End, End]) -> No
     assert other.transfers.all() == []
 
 
+def test_an_offer_that_is_not_taken_holds_back_no_other(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = ends
+    monkeypatch.setattr(receiving, "MAX_FILES_OF_ONE", 1)
+    large = one.offer([packed(one.root, "a.bin", b"x"), packed(one.root, "b.bin", b"y")])
+    small = one.offer([packed(one.root, "c.bin", b"z")])
+    one.step()
+    assert {offer.id: offer.state for offer in one.store.all()} == {
+        large: OfferState.WAITING,
+        small: OfferState.DELIVERED,
+    }
+    sent = one.store.get(small)
+    assert sent is not None
+    one.sending.withdraw(sent)
+    one.courier.here(other.peer_id)
+    one.step()
+    assert [offer.state for offer in other.offers(Direction.IN)] == [OfferState.WITHDRAWN]
+
+
 def test_a_folder_that_cannot_be_written_leaves_the_offer_as_it_was(ends: tuple[End, End], tmp_path: Path) -> None:
     one, other = ends
     one.offer([packed(one.root, "a.bin", b"x", "t")])

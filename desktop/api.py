@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from protos.sentences import Sentence, from_json
+
 ACTIVE = frozenset({"queued", "locating", "running", "waiting"})
 ENDED = frozenset({"done", "failed"})
 
@@ -21,8 +23,10 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
+    """`code`: of its title; the detail has its own, so that `Words.problem` can say both."""
+
     title: str
-    detail: str
+    detail: Sentence
     code: str
 
 
@@ -118,11 +122,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class FileProblem:
-    """What cannot be shared, and why; `code` is "" where the peer has the reason from its system."""
+    """What cannot be shared, and why; the reason is without a code where the peer has it from its system."""
 
     path: str
-    reason: str
-    code: str
+    reason: Sentence
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class Source:
     bytes: int
     rate: float
     failures: int
-    reason: str
+    reason: Sentence
     wasted: int = 0
     retries: int = 0
     quarantined_until: datetime | None = None
@@ -296,6 +299,14 @@ def _time(text: Any) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+def problem_from(data: dict[str, Any], detail: str = "detail") -> Problem:
+    return Problem(data["title"], from_json(data, detail), data.get("code") or "")
+
+
+def _reason(data: dict[str, Any]) -> Sentence:
+    return from_json({**data, "reason_code": data.get("code"), "params": data.get("params") or {}}, "reason")
+
+
 def status_from(data: dict[str, Any]) -> Status:
     central, queries, moved = data["central"], data["queries"], data["bytes"]
     rates, shares = data.get("rates") or {}, data["shares"]
@@ -325,7 +336,7 @@ def status_from(data: dict[str, Any]) -> Status:
         pending=shares["pending"],
         key_store=data.get("key_store"),
         data_dir=data.get("data_dir") or "",
-        notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
+        notices=tuple(problem_from(n, "message") for n in data.get("notices") or ()),
         offers_revision=(data.get("offers") or {}).get("revision", -1),
         paused=bool(indexing.get("paused")),
         rate_indexing=indexing.get("rate") or 0,
@@ -374,7 +385,7 @@ def share_from(data: dict[str, Any]) -> Share:
         eta_seconds=progress.get("eta_seconds"),
         exclude=tuple(data.get("exclude") or ()),
         hidden=bool(data.get("hidden")),
-        problems=tuple(FileProblem(p["path"], p["reason"], p.get("code") or "") for p in data.get("problems") or ()),
+        problems=tuple(FileProblem(p["path"], _reason(p)) for p in data.get("problems") or ()),
     )
 
 
@@ -404,7 +415,7 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
         state=data["state"],
         rate=data.get("rate") or 0,
         eta_seconds=data.get("eta_seconds"),
-        error=Problem(error["title"], error["detail"], error.get("code") or "") if error else None,
+        error=problem_from(error) if error else None,
         created=_time(data.get("created")),
         finished=_time(data.get("finished")),
         sources=tuple(
@@ -416,7 +427,7 @@ def transfer_from(data: dict[str, Any]) -> Transfer:
                 bytes=s["bytes"],
                 rate=s.get("rate") or 0,
                 failures=s.get("failures") or 0,
-                reason=s.get("reason") or "",
+                reason=from_json(s, "reason", "reason_params"),
                 wasted=s.get("wasted") or 0,
                 retries=s.get("retries") or 0,
                 quarantined_until=_time(s.get("quarantined_until")),

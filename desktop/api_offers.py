@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from desktop.api import Problem
+from desktop.api import Problem, problem_from
 
 UNDECIDED = frozenset({"preparing", "waiting", "delivered"})
 OPEN = UNDECIDED | {"accepted"}
@@ -86,7 +86,7 @@ def offer_from(data: dict[str, Any]) -> Offer:
         hashed=hashed.get("bytes_done") or 0,
         to_hash=hashed.get("bytes_total") or 0,
         folder=data.get("folder") or "",
-        error=Problem(error["title"], error["detail"], error.get("code") or "") if error else None,
+        error=problem_from(error) if error else None,
         created=_time(data.get("created")),
         expires=_time(data.get("expires")),
         ended=_time(data.get("ended")),

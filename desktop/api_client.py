@@ -19,6 +19,8 @@ from desktop.api import (
     Share,
     Status,
     Transfer,
+)
+from desktop.api_answers import (
     answer_from,
     files_page_from,
     library_from,

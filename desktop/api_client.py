@@ -232,4 +232,4 @@ def _refused(response: httpx.Response) -> ApiError:
         return ApiError(str(problem["title"]), from_json(problem), str(problem["code"]), response.status_code)
     except (ValueError, KeyError, TypeError):
         reason = f"HTTP {response.status_code} {response.reason_phrase}"
-        return ApiError("The peer refused", reason, f"http-{response.status_code}", response.status_code)
+        return ApiError("The peer refused", reason, "refused", response.status_code)

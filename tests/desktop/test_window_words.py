@@ -191,7 +191,10 @@ def test_every_error_of_the_peer_has_its_title() -> None:
 
 def sentences() -> dict[str, str]:
     """Of the peer, of what it reads and of the central: by code, in English."""
-    made = {site.code: site.template for site in (*sites(PEER), *sites(PROTOS), *sites(CENTRAL, raised=False))}
+    made = {
+        site.code: site.template
+        for site in (*sites(PEER), *sites(PROTOS), *sites(CENTRAL, raised=False), *sites(ROOT, raised=False))
+    }
     return made | {f"errno-{name.lower()}": "" for name in USUAL}
 
 

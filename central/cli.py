@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import logging
+import os
 import socket
 import sqlite3
 import sys
@@ -16,14 +16,17 @@ from typing import Any
 from central import __version__, config
 from central.authority import Authority
 from central.catalogue.sqlite.store import totals
+from central.checking import check
 from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
 from central.database import Database, storage_error
 from central.domain import Quota
 from central.errors import CentralError, StartError
 from central.invites import make_invite
-from central.members import MemberRow, clean_name, list_members, revoke
+from central.members import MemberRow, list_members, revoke
 from protos.agreed import Invite
+from protos.operating import logs
+from protos.operating.settings_file import Found, SettingsError, find_file, settle
 
 SERVE = (
     config.LISTEN,
@@ -33,6 +36,8 @@ SERVE = (
     config.NAME,
     config.MEMBER_ENTRIES,
     config.MEMBER_TEXT,
+    config.LOG_FORMAT,
+    config.LOG_LEVEL,
 )
 INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
 
@@ -44,8 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"barrio-central {__version__}")
     config.DATA_DIR.add_to(parser)
+    _config(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _verb(verbs, "serve", "run in the foreground until SIGTERM or Ctrl-C", SERVE)
+    serve = _json(_verb(verbs, "serve", "run in the foreground until SIGTERM or Ctrl-C", SERVE))
+    serve.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
     _json(_verb(verbs, "invite", "print one invite link", INVITE))
     _json(_verb(verbs, "peers", "list the members"))
     out = _json(_verb(verbs, "revoke", "put a member out, for good"))
@@ -62,9 +69,19 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=help_text, description=help_text)
     config.DATA_DIR.add_to(parser, inherited=True)
+    _config(parser, inherited=True)
     for setting in (*settings, config.DATABASE):
         setting.add_to(parser)
     return parser
+
+
+def _config(parser: argparse.ArgumentParser, inherited: bool = False) -> None:
+    parser.add_argument(
+        "--config",
+        default=argparse.SUPPRESS if inherited else None,
+        metavar="FILE",
+        help="settings in TOML (BARRIO_CONFIG; default /etc/barrio/central.toml, when there is one)",
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -73,10 +90,15 @@ def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 failed with one line on standard error; wrong usage raises SystemExit(2)."""
+    """Exit status: 0 done, 1 failed with one line on standard error, 2 wrong usage or settings."""
     options = build_parser().parse_args(argv)
     try:
+        _settle(options)
         _VERBS[options.verb](options)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"barrio-central: {problem}", file=sys.stderr)
+        return 2
     except CentralError as error:
         print(f"barrio-central: {error.message}", file=sys.stderr)
         return 1
@@ -93,11 +115,25 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def _settle(options: argparse.Namespace) -> None:
+    """Puts the value of every setting into `options`, and `found` and `file`, which tell where they come from."""
+    options.file = find_file(options.config, "central", os.environ, needed=options.verb == "serve")
+    known = [setting.known for setting in config.SETTINGS]
+    found = settle(known, vars(options), os.environ, options.file)
+    for key, one in found.items():
+        setattr(options, key, one.value)
+    options.found = found
+
+
 def _serve(options: argparse.Namespace) -> None:
+    if options.check:
+        found: dict[str, Found] = options.found
+        check(options, found, options.file)
+        return
     # gRPC takes a while to import, and the other verbs do without.
     from central.server import Options, serve
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(options.log_level, options.log_format)
     serve(
         Options(
             data_dir=options.data_dir,
@@ -106,7 +142,7 @@ def _serve(options: argparse.Namespace) -> None:
             enrol=config.enrol_address(options.listen, options.enrol),
             http=options.http,
             heartbeat_seconds=options.heartbeat,
-            name=clean_name(options.name) if options.name else config.default_network_name(),
+            name=options.name or config.default_network_name(),
             quota=Quota(options.member_entries, options.member_text),
         )
     )

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from contextvars import copy_context
 from functools import lru_cache
 from typing import NoReturn, TypeAlias, TypeVar, cast
 
@@ -25,6 +26,7 @@ from central.metrics import Metrics
 from central.service import Answered
 from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
+from protos.operating.logs import request as numbered
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +165,10 @@ class Gate:
         self, method: str, answer: Callable[[str, Iterator[bytes], grpc.ServicerContext], Answered]
     ) -> Behaviour:
         def behaviour(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            with numbered():
+                return answered(requests, context)
+
+        def answered(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             started = time.monotonic()
             status = "OK"
             try:
@@ -193,7 +199,8 @@ class Gate:
                 raise _GoneError
             return method()
 
-        return self._workers.submit(run).result()
+        # The number of the request goes with it.
+        return self._workers.submit(copy_context().run, run).result()
 
     def _request(self, who: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         ticket = self.slow.begin(who, context.cancel)

@@ -1,6 +1,7 @@
 """Settings of a peer: each is declared once, with key, type, default, help and environment variable.
 
-A value comes from the command line, else the environment, else the file `settings.json`, else its default.
+A value comes from what was given at the start (option, environment, settings file), else from the file `settings.json`,
+which holds what was changed while the peer ran, else it is the default.
 """
 
 import os
@@ -229,7 +230,8 @@ class Settings:
             if key not in _BY_KEY:
                 raise BadInputError(f"There is no setting “{key[:40]}”; there are: {', '.join(_BY_KEY)}.")
             if key in self._fixed:
-                raise BadInputError(f"“{key}” was given at the start ({_BY_KEY[key].environment}); change it there.")
+                where = f"option, {_BY_KEY[key].environment} or settings file"
+                raise BadInputError(f"“{key}” was given at the start ({where}); change it there.")
             parsed[key] = _BY_KEY[key].parse(value)
         with self._lock:
             stored = {**self._stored, **parsed}

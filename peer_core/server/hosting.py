@@ -20,6 +20,7 @@ from peer_core.limits.turns import Turns
 from peer_core.server.channels import Channel, Patience, log
 from peer_core.server.listener import Listener
 from peer_core.server.tls import TlsChannel
+from protos.operating.logs import request
 
 LOOK_SECONDS = 0.5
 LEAST_WAIT_SECONDS = 0.005
@@ -66,12 +67,17 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (channel := self._queue.get()) is not None:
-            try:
-                channel.service()
-            except Exception:
-                log.exception("a request failed outside the application")
-                channel.will_close = True
-                channel.server.pull_trigger()
+            with request():
+                self._serve(channel)
+
+    @staticmethod
+    def _serve(channel: Channel) -> None:
+        try:
+            channel.service()
+        except Exception:
+            log.exception("a request failed outside the application")
+            channel.will_close = True
+            channel.server.pull_trigger()
 
 
 class HostedServer:

@@ -1,0 +1,172 @@
+"""The log of a program: lines for people or JSON for machines, on standard error; rotation is the system's.
+
+Nothing personal and no secret gets through: ids and addresses become names that hold for one run of one program, and of
+what went wrong only kinds and places in the code are told. The number of a request is known inside one program alone.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TextIO
+
+FORMATS = ("text", "json")
+LEVELS = ("debug", "info", "warning", "error")
+FORMAT_VARIABLE = "BARRIO_LOG_FORMAT"
+LEVEL_VARIABLE = "BARRIO_LOG_LEVEL"
+# Loggers of ours; those of libraries are heard from WARNING on, as they know nothing of what must not be told.
+OURS = ("barrio", "central", "peer_core", "protos")
+MAX_MESSAGE = 4000
+
+_request: ContextVar[str] = ContextVar("request", default="")
+# Of this process and those that it starts, and of nobody else: the names of two runs cannot be compared.
+_KEY_VARIABLE = "BARRIO_INTERNAL_LOG_KEY"
+_LINK = re.compile(r"barrio://\S+", re.IGNORECASE)
+_URL = re.compile(r"(https?://)([^\s/<>\"'“”]+)\S*", re.IGNORECASE)
+_SECRET = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9_-])")
+_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w.]*\w)")
+
+
+def parse_format(value: object) -> str:
+    """Raises ValueError with a sentence."""
+    if value not in FORMATS:
+        raise ValueError(f"{value!r} is no format of logs; there are: {', '.join(FORMATS)}")
+    return str(value)
+
+
+def parse_level(value: object) -> str:
+    """Raises ValueError with a sentence."""
+    level = str(value).lower()
+    if level not in LEVELS:
+        raise ValueError(f"{value!r} is no level of logs; there are: {', '.join(LEVELS)}")
+    return level
+
+
+def set_up(level: str, form: str, stream: TextIO | None = None) -> None:
+    """Once, at the start of a program. Processes that it starts call `set_up_child` and log alike."""
+    os.environ[LEVEL_VARIABLE], os.environ[FORMAT_VARIABLE] = level, form
+    os.environ[_KEY_VARIABLE] = secrets.token_hex(16)
+    _handle(level, form, stream)
+
+
+def _handle(level: str, form: str, stream: TextIO | None = None) -> None:
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())
+
+
+def set_up_child() -> None:
+    """In a process that one of our programs has started."""
+    level, form = os.environ.get(LEVEL_VARIABLE, "info").lower(), os.environ.get(FORMAT_VARIABLE, "text")
+    if sys.stderr is not None:
+        _handle(level if level in LEVELS else "info", form if form in FORMATS else "text")
+
+
+@contextmanager
+def request() -> Iterator[str]:
+    """Lines that are logged inside have a random number in common. It is sent nowhere, and taken from nobody."""
+    number = secrets.token_hex(4)
+    before = _request.set(number)
+    try:
+        yield number
+    finally:
+        _request.reset(before)
+
+
+def alias(text: str) -> str:
+    """The same name for the same text in one run, and nothing that leads back to it."""
+    key = os.environ.setdefault(_KEY_VARIABLE, secrets.token_hex(16))
+    return "~" + hmac.new(key.encode(), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:8]
+
+
+def harmless(text: str) -> str:
+    """Without ids, tokens, links and addresses, on one line, and not too long."""
+    if len(text) > MAX_MESSAGE:
+        text = text[:MAX_MESSAGE] + "…"
+    text = _LINK.sub("barrio://…", text)
+    text = _URL.sub(_url, text)
+    text = _SECRET.sub(lambda found: alias(found[0]), text)
+    text = _ADDRESS.sub(_address, text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _url(found: re.Match[str]) -> str:
+    own = found[2].startswith(("127.", "[::1]", "localhost"))
+    return found[1] + (found[2] if own else alias(found[2]))
+
+
+def _address(found: re.Match[str]) -> str:
+    try:
+        address = ipaddress.ip_address(found[0])
+    except ValueError:
+        return found[0]
+    # These are the same on every machine.
+    return found[0] if address.is_loopback or address.is_unspecified else alias(found[0])
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
+
+
+Failure = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def told(failure: Failure | None) -> dict[str, object] | None:
+    """Kinds of errors, innermost cause last, and where the last of them arose: what they say may name files."""
+    error = failure[1] if failure else None
+    if error is None:
+        return None
+    kinds: list[str] = []
+    where = traceback.extract_tb(error.__traceback__)
+    cause: BaseException | None = error
+    while cause is not None and len(kinds) < 8:
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else ""
+        kinds.append(f"{type(cause).__name__}{f' ({reason})' if reason else ''}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return {"error": " from ".join(kinds), "at": [f"{_module(f.filename)}:{f.lineno} {f.name}" for f in where[-20:]]}
+
+
+def _module(path: str) -> str:
+    """The end of the path of a source file: what stands before it is where somebody keeps the program."""
+    return "/".join(path.replace("\\", "/").split("/")[-2:])
+
+
+class TextLines(logging.Formatter):
+    """`2026-01-31T12:00:00.000Z INFO central.gate [5f0c2a91] query from=~1b2c3d4e kind=search rows=3`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        number = _request.get()
+        line = f"{_moment(record)} {record.levelname} {record.name}{f' [{number}]' if number else ''} "
+        line += harmless(record.getMessage())
+        failure = told(record.exc_info)
+        if failure:
+            line += "".join(f"\n    {part}" for part in (failure["error"], *failure["at"]))  # type: ignore[misc]
+        return line
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: `time, level, logger, message`, and `request`, `error`, `at` where there are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": harmless(record.getMessage()),
+        }
+        if _request.get():
+            fields["request"] = _request.get()
+        return json.dumps(fields | (told(record.exc_info) or {}), ensure_ascii=False)

@@ -38,6 +38,7 @@ SERVE = (
     config.MEMBER_TEXT,
     config.LOG_FORMAT,
     config.LOG_LEVEL,
+    config.LOG_IDS,
 )
 INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
 
@@ -133,7 +134,7 @@ def _serve(options: argparse.Namespace) -> None:
     # gRPC takes a while to import, and the other verbs do without.
     from central.server import Options, serve
 
-    logs.set_up(options.log_level, options.log_format)
+    logs.set_up(options.log_level, options.log_format, options.log_ids)
     serve(
         Options(
             data_dir=options.data_dir,

@@ -14,7 +14,7 @@ from central.data_folder import DATABASE_FILE
 from central.errors import BadInputError, StartError
 from central.invites import MAX_USES, parse_duration
 from central.members import clean_name
-from protos.operating.logs import parse_format, parse_level
+from protos.operating.logs import parse_format, parse_ids, parse_level
 from protos.operating.settings_file import Known
 
 
@@ -140,6 +140,7 @@ HOST = Setting("host", str, None, "NAME", "how invitees reach this machine; defa
 
 LOG_FORMAT = Setting("log-format", parse_format, "text", "FORMAT", "lines for people (text) or for machines (json)")
 LOG_LEVEL = Setting("log-level", parse_level, "info", "LEVEL", "what is logged: debug, info, warning or error")
+LOG_IDS = Setting("log-ids", parse_ids, "hidden", "HOW", "ids and addresses in the log: hidden, or shown to find who")
 SETTINGS = (
     DATA_DIR,
     DATABASE,
@@ -155,6 +156,7 @@ SETTINGS = (
     HOST,
     LOG_FORMAT,
     LOG_LEVEL,
+    LOG_IDS,
 )
 
 

@@ -77,7 +77,8 @@ def _set_up_logging(arguments: argparse.Namespace) -> None:
     """`run` tells what it does; the other verbs say what matters themselves, unless they are asked for more."""
     level = arguments.found["log_level"]
     quiet = arguments.verb != "run" and level.source != LEVEL_VARIABLE
-    logs.set_up("error" if quiet else str(level.value), str(arguments.found["log_format"].value))
+    form, ids = (str(arguments.found[key].value) for key in ("log_format", "log_ids"))
+    logs.set_up("error" if quiet else str(level.value), form, ids)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to fail.
@@ -229,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--log-format", metavar="FORMAT", help="text (default) or json (BARRIO_LOG_FORMAT)")
     run.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning, error (BARRIO_LOG_LEVEL)")
+    run.add_argument("--log-ids", metavar="HOW", help="ids and addresses: hidden (default) or shown (BARRIO_LOG_IDS)")
     run.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
 
     share = add.add_parser("share", help="Shared folders: add, list, set, pause, resume, rescan, remove")

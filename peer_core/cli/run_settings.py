@@ -10,11 +10,11 @@ from peer_core.cli.output import as_json, plain, say
 from peer_core.data_folder import default_data_dir
 from peer_core.errors import BadInputError
 from peer_core.settings import SETTINGS, Settings, Value
-from protos.operating.logs import parse_format, parse_level
+from protos.operating.logs import parse_format, parse_ids, parse_level
 from protos.operating.settings_file import Found, Known, SettingsFile, explain, find_file, settle, strange_variables
 
 # Options of `run` and of `join` that are settings; elsewhere such names mean something else.
-OPTIONS = {"run": ("listen", "advertise", "neighbour", "log_format", "log_level"), "join": ("name",)}
+OPTIONS = {"run": ("listen", "advertise", "neighbour", "log_format", "log_level", "log_ids"), "join": ("name",)}
 OTHERS = ("BARRIO_KEYRING", "BARRIO_KIND", "BARRIO_LIMIT", "BARRIO_OUTPUT", "BARRIO_MIN_SIZE", "BARRIO_MAX_SIZE")
 
 
@@ -43,6 +43,7 @@ KNOWN = (
     *(Known(setting.key, partial(_parsed, setting.parse), lambda: None) for setting in SETTINGS),
     Known("log_format", parse_format, lambda: "text"),
     Known("log_level", parse_level, lambda: "info"),
+    Known("log_ids", parse_ids, lambda: "hidden"),
 )
 
 

@@ -1,7 +1,8 @@
 """The log of a program: lines for people or JSON for machines, on standard error; rotation is the system's.
 
-Nothing personal and no secret gets through: ids and addresses become names that hold for one run of one program, and of
-what went wrong only kinds and places in the code are told. The number of a request is known inside one program alone.
+Nothing personal and no secret gets through: ids and addresses become names that hold for one run of one program (unless
+its operator wants to see them), and of what went wrong only kinds and places in the code are told. The number of a
+request is known inside one program alone.
 """
 
 import hashlib
@@ -23,6 +24,8 @@ from typing import TextIO
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
+IDS = ("hidden", "shown")
+IDS_VARIABLE = "BARRIO_LOG_IDS"
 FORMAT_VARIABLE = "BARRIO_LOG_FORMAT"
 LEVEL_VARIABLE = "BARRIO_LOG_LEVEL"
 # Loggers of ours; those of libraries are heard from WARNING on, as they know nothing of what must not be told.
@@ -35,6 +38,7 @@ _KEY_VARIABLE = "BARRIO_INTERNAL_LOG_KEY"
 _LINK = re.compile(r"barrio://\S+", re.IGNORECASE)
 _URL = re.compile(r"(https?://)([^\s/<>\"'“”]+)\S*", re.IGNORECASE)
 _SECRET = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9_-])")
+_ID = re.compile(r"[a-z2-7]{52}")
 _ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w.]*\w)")
 
 
@@ -53,9 +57,16 @@ def parse_level(value: object) -> str:
     return level
 
 
-def set_up(level: str, form: str, stream: TextIO | None = None) -> None:
+def parse_ids(value: object) -> str:
+    """Raises ValueError with a sentence."""
+    if value not in IDS:
+        raise ValueError(f"{value!r} is no way to log ids; there are: {', '.join(IDS)}")
+    return str(value)
+
+
+def set_up(level: str, form: str, ids: str = "hidden", stream: TextIO | None = None) -> None:
     """Once, at the start of a program. Processes that it starts call `set_up_child` and log alike."""
-    os.environ[LEVEL_VARIABLE], os.environ[FORMAT_VARIABLE] = level, form
+    os.environ[LEVEL_VARIABLE], os.environ[FORMAT_VARIABLE], os.environ[IDS_VARIABLE] = level, form, ids
     os.environ[_KEY_VARIABLE] = secrets.token_hex(16)
     _handle(level, form, stream)
 
@@ -97,9 +108,10 @@ def harmless(text: str) -> str:
     if len(text) > MAX_MESSAGE:
         text = text[:MAX_MESSAGE] + "…"
     text = _LINK.sub("barrio://…", text)
-    text = _URL.sub(_url, text)
-    text = _SECRET.sub(lambda found: alias(found[0]), text)
-    text = _ADDRESS.sub(_address, text)
+    shown = os.environ.get(IDS_VARIABLE) == "shown"
+    if not shown:
+        text = _ADDRESS.sub(_address, _URL.sub(_url, text))
+    text = _SECRET.sub(lambda found: found[0] if shown and _ID.fullmatch(found[0]) else alias(found[0]), text)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

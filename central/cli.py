@@ -15,6 +15,7 @@ from typing import Any
 
 from central import __version__, config
 from central.authority import Authority
+from central.backup import Backup, make_backup
 from central.catalogue.sqlite.store import totals
 from central.checking import check
 from central.config import Address, Setting
@@ -24,6 +25,7 @@ from central.domain import Quota
 from central.errors import CentralError, StartError
 from central.invites import make_invite
 from central.members import MemberRow, list_members, revoke
+from central.restoring import restore_backup
 from protos.agreed import Invite
 from protos.operating import logs
 from protos.operating.settings_file import Found, SettingsError, find_file, settle
@@ -59,6 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     out = _json(_verb(verbs, "revoke", "put a member out, for good"))
     out.add_argument("peer_id", metavar="PEER_ID", help="the member's id, or at least its first 8 characters")
     _json(_verb(verbs, "stats", "count what is here"))
+    backup = _json(_verb(verbs, "backup", "write all that a central needs to go on into one file, while it runs"))
+    backup.add_argument("file", metavar="FILE", type=Path, help="the new file; it holds the authority's key")
+    restore = _json(_verb(verbs, "restore", "put a backup into a data folder without a barrio"))
+    restore.add_argument("file", metavar="FILE", type=Path)
     return parser
 
 
@@ -117,10 +123,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _settle(options: argparse.Namespace) -> None:
-    """Puts the value of every setting into `options`, and `found` and `file`, which tell where they come from."""
-    options.file = find_file(options.config, "central", os.environ, needed=options.verb == "serve")
+    """Puts every value into `options`, and `found` and `settings_file`, which tell where they come from."""
+    options.settings_file = find_file(options.config, "central", os.environ, needed=options.verb == "serve")
     known = [setting.known for setting in config.SETTINGS]
-    found = settle(known, vars(options), os.environ, options.file)
+    found = settle(known, vars(options), os.environ, options.settings_file)
     for key, one in found.items():
         setattr(options, key, one.value)
     options.found = found
@@ -129,7 +135,7 @@ def _settle(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     if options.check:
         found: dict[str, Found] = options.found
-        check(options, found, options.file)
+        check(options, found, options.settings_file)
         return
     # gRPC takes a while to import, and the other verbs do without.
     from central.server import Options, serve
@@ -259,4 +265,36 @@ def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
     }
 
 
-_VERBS = {"serve": _serve, "invite": _invite, "peers": _peers, "revoke": _revoke, "stats": _stats}
+def _backup(options: argparse.Namespace) -> None:
+    database = config.database_path(options.database, options.data_dir)
+    backup = make_backup(database, options.data_dir, options.file, __version__)
+    _tell(options, backup, f"{backup.file} holds “{backup.network_name}”: keep it private")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    database = config.database_path(options.database, options.data_dir)
+    backup = restore_backup(options.file, database, options.data_dir)
+    made = datetime.fromtimestamp(backup.made, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    _tell(
+        options,
+        backup,
+        f"“{backup.network_name}” of {made} is in {options.data_dir}; start it with: barrio-central serve",
+    )
+
+
+def _tell(options: argparse.Namespace, backup: Backup, sentence: str) -> None:
+    if options.json:
+        print(json.dumps(asdict(backup), ensure_ascii=False))
+    else:
+        print(f"{sentence} ({backup.members:,} members, {backup.entries:,} files, {backup.bytes:,} bytes)")
+
+
+_VERBS = {
+    "serve": _serve,
+    "invite": _invite,
+    "peers": _peers,
+    "revoke": _revoke,
+    "stats": _stats,
+    "backup": _backup,
+    "restore": _restore,
+}

@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _settle(arguments: argparse.Namespace) -> None:
-    """Puts data folder and name into `arguments`, and `found` and `file`: all settings and where they come from."""
-    arguments.found, arguments.file = run_settings.settle_all(arguments)
+    """Puts data folder and name into `arguments`; `found` has all settings, `settings_file` the file."""
+    arguments.found, arguments.settings_file = run_settings.settle_all(arguments)
     arguments.data_dir = arguments.found["data_dir"].value
     if arguments.verb == "join":
         arguments.name = arguments.found["name"].value
@@ -90,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from peer_core.peer import Peer
 
     if arguments.check:
-        return run_settings.check(arguments.found, arguments.file, arguments.json)
+        return run_settings.check(arguments.found, arguments.settings_file, arguments.json)
     if not (arguments.data_dir / "identity").exists():
         raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
     with stop_signals() as stop:

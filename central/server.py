@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from central.answering import Probe
 from central.authority import Authority
 from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
@@ -31,6 +32,7 @@ from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentSer
 from central.stopping import stop_signals
 from central.turns import Turns
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
+from protos.operating.notify import Manager
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Options:
 
 
 class Server:
-    """Serves inside `with`; `addresses` and `database` are there then.
+    """Serves inside `with`; `addresses`, `database` and `probe` are there then.
 
     Raises StartError or StorageError when it cannot begin, and leaves nothing behind.
     """
@@ -147,6 +149,8 @@ class Server:
         self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))
         self.addresses.write(options.data_dir)
         stack.callback((options.data_dir / RUNNING_FILE).unlink, missing_ok=True)
+        self.probe = Probe(authority, database, (port.workers, enrol_port.workers), self.addresses)
+        stack.callback(self.probe.close)
 
 
 def _ports(options: Options, authority: Authority) -> tuple[Port, Port]:
@@ -193,8 +197,11 @@ def _notice_revocations(revocations: Revocations, database: Database, catalogue:
 
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
-    with stop_signals() as stop:
-        with Server(options) as server:
+    manager = Manager.take(os.environ)
+    with stop_signals() as stop, ExitStack() as stack:
+        with manager.starting():
+            server = stack.enter_context(Server(options))
+        with manager.serving(server.probe.answers):
             # What was loaded stays; walking through all of it now and then would make a question late.
             gc.freeze()
             at = server.addresses

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ from peer_core.stopping import stop_signals
 from protos.agreed import KINDS
 from protos.operating import logs
 from protos.operating.logs import LEVEL_VARIABLE
+from protos.operating.notify import Manager
 from protos.operating.settings_file import SettingsError
 
 
@@ -87,22 +89,26 @@ def _set_up_logging(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Only this verb hosts a peer: the others start without its servers.
+    from peer_core.cli.answering import answers
     from peer_core.peer import Peer
 
     if arguments.check:
         return run_settings.check(arguments.found, arguments.settings_file, arguments.json)
     if not (arguments.data_dir / "identity").exists():
         raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
+    manager = Manager.take(os.environ)
     with stop_signals() as stop:
         peer = Peer(arguments.data_dir, run_settings.overrides(arguments.found), strict=True)
-        peer.start()
+        with manager.starting():
+            peer.start()
         try:
             online = peer.online
             assert online is not None
             say(f"ready peer={online.identity.peer_id} peer_api=https://{online.listens_at} local_api={peer.local_url}")
-            # A wait without a limit cannot be interrupted by signals on Windows.
-            while not stop.wait(1.0):
-                pass
+            with manager.serving(partial(answers, peer)):
+                # A wait without a limit cannot be interrupted by signals on Windows.
+                while not stop.wait(1.0):
+                    pass
         finally:
             peer.stop()
     return 0

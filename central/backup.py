@@ -20,7 +20,7 @@ from typing import IO
 
 from central.authority import CERTIFICATE_FILE, KEY_FILE, Authority
 from central.data_folder import AUTHORITY_FOLDER, DATABASE_FILE
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.errors import StorageError
 
 FORMAT = 1
@@ -83,7 +83,7 @@ def make_backup(database_path: Path, data_dir: Path, target: Path, version: str)
             _write_archive(whole, json.dumps(contents, indent=1).encode(), files, made)
             _put(whole, target)
     except sqlite3.Error as error:
-        if "full" in str(error):
+        if is_full(error):
             raise StorageError(f"{target.parent} is full; make room, or choose another place") from error
         raise storage_error(database_path, error) from error
     except OSError as error:

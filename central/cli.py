@@ -20,7 +20,7 @@ from central.catalogue.sqlite.store import totals
 from central.checking import check
 from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.domain import Quota
 from central.errors import CentralError, StartError
 from central.invites import make_invite
@@ -117,7 +117,8 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read our output has enough.
         return 1
     except OSError as error:
-        print(f"barrio-central: {error}", file=sys.stderr)
+        full = "the disk is full; make room there" if is_full(error) else str(error)
+        print(f"barrio-central: {full}", file=sys.stderr)
         return 1
     return 0
 

@@ -19,6 +19,7 @@ from typing import NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 
+from central.database import is_full
 from central.directory import Directory
 from central.domain import Member
 from central.errors import BadInputError, CentralError, OverloadedError, StrangerError
@@ -179,9 +180,13 @@ class Gate:
             except CentralError as error:
                 status, message = error.status, error.message
                 log.info("refused method=%s from=%s status=%s: %s", method, _name(context), status, message)
-            except sqlite3.Error:
-                status, message = "INTERNAL", "the central's database failed; its log says more"
-                log.exception("database failed method=%s", method)
+            except sqlite3.Error as error:
+                if is_full(error):
+                    status, message = "RESOURCE_EXHAUSTED", "the central's disk is full; try again later"
+                    log.error("the disk of the database is full; make room there, nothing was lost method=%s", method)
+                else:
+                    status, message = "INTERNAL", "the central's database failed; its log says more"
+                    log.exception("database failed method=%s", method)
             except Exception:
                 status, message = "INTERNAL", "the central failed at this; its log says more"
                 log.exception("failed method=%s", method)

@@ -16,7 +16,7 @@ from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
 from central.config import Address
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.directory import Directory
 from central.domain import Quota
 from central.enrolment import Enrolment
@@ -75,6 +75,8 @@ class Server:
                 raise storage_error(self._options.database, error) from error
             except OSError as error:
                 where = self._options.data_dir
+                if is_full(error):
+                    raise StorageError(f"the disk of the data folder {where} is full; make room there") from error
                 raise StorageError(f"the data folder {where} cannot be used ({error.strerror or error})") from error
             self._stack = stack.pop_all()
         return self

@@ -21,7 +21,7 @@ def check(options: argparse.Namespace, found: Mapping[str, Found], file: Setting
         database = config.database_path(options.database, options.data_dir)
     except StartError as error:
         raise SettingsError(error.message) from error
-    derived = {"enrol": enrol, "database": database, "name": options.name or config.default_network_name()}
+    derived = {"enrol": enrol, "database": database}
     shown = {
         key: Found(derived[key], one.source) if key in derived and one.source == "default" else one
         for key, one in found.items()

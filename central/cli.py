@@ -150,7 +150,7 @@ def _serve(options: argparse.Namespace) -> None:
             enrol=config.enrol_address(options.listen, options.enrol),
             http=options.http,
             heartbeat_seconds=options.heartbeat,
-            name=options.name or config.default_network_name(),
+            name=options.name or "",
             quota=Quota(options.member_entries, options.member_text),
         )
     )

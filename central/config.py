@@ -128,7 +128,11 @@ HTTP = Setting("http", Address.parse, "127.0.0.1:51017", "HOST:PORT", "metrics a
 DATABASE = Setting("database", str, None, "URL", "where the database is; default: SQLite inside the data folder")
 HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there")
 NAME = Setting(
-    "name", _network_name, None, "NAME", "name of the barrio, set at the first start; default: this machine's name"
+    "name",
+    _network_name,
+    None,
+    "NAME",
+    "name of the barrio; default: as it was, at first this machine's",
 )
 MEMBER_ENTRIES = Setting("member-entries", _at_least_one, "2000000", "N", "how many files one member may publish")
 MEMBER_TEXT = Setting(

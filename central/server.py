@@ -14,7 +14,7 @@ from central.answering import Probe
 from central.authority import Authority
 from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
-from central.config import Address
+from central.config import Address, default_network_name
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
 from central.database import Database, is_full, storage_error
 from central.directory import Directory
@@ -44,7 +44,7 @@ NETWORK_NAME = "network_name"
 
 @dataclass(frozen=True)
 class Options:
-    """What `serve` was asked for. `name` names a new barrio; one that has a name keeps it."""
+    """What `serve` was asked for. `name` names the barrio; empty: as it is named, a new one after this machine."""
 
     data_dir: Path
     database: Path
@@ -180,7 +180,9 @@ def _authority(options: Options) -> Authority:
 
 def _network_name(database: Database, name: str) -> str:
     with database.write(durable=True) as connection:
-        connection.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, name))
+        how = "REPLACE" if name else "IGNORE"
+        given = name or default_network_name()
+        connection.execute(f"INSERT OR {how} INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, given))
         row = connection.execute("SELECT value FROM setting WHERE key = ?", (NETWORK_NAME,)).fetchone()
     return str(row[0])
 

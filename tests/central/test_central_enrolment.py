@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -18,6 +19,18 @@ from protos.barrio.v1 import enrolment_pb2
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 BAD = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_barrio_is_renamed_by_a_name_that_is_given_and_by_nothing_else(tmp_path: Path) -> None:
+    central = Central(tmp_path / "renamed")
+    try:
+        ana = central.member("Ana").device
+        for given, expected in (("", "La Plaza"), ("Calle Mayor", "Calle Mayor"), ("", "Calle Mayor")):
+            central.options = replace(central.options, name=given)
+            central.restart()
+            assert central.caller(ana).register().network_name == expected
+    finally:
+        central.stop()
 
 
 def test_an_invited_device_becomes_a_member(central: Central) -> None:

@@ -141,7 +141,7 @@ def _serve(options: argparse.Namespace) -> None:
     # gRPC takes a while to import, and the other verbs do without.
     from central.server import Options, serve
 
-    logs.set_up(options.log_level, options.log_format, options.log_ids)
+    logs.set_up(options.log_level, options.log_format, options.log_ids, with_children=True)
     serve(
         Options(
             data_dir=options.data_dir,

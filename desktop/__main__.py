@@ -13,7 +13,7 @@ def main() -> int:
     multiprocessing.freeze_support()
     peer_host.be_helper_if_asked()
     options = parse(sys.argv[1:])
-    logs.set_up("warning", "text")
+    logs.set_up("warning", "text", with_children=True)
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not shown:
         print("barrio: there is no display; use barrio-peer, or set DISPLAY", file=sys.stderr)

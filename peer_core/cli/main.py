@@ -78,9 +78,10 @@ def _settle(arguments: argparse.Namespace) -> None:
 def _set_up_logging(arguments: argparse.Namespace) -> None:
     """`run` tells what it does; the other verbs say what matters themselves, unless they are asked for more."""
     level = arguments.found["log_level"]
-    quiet = arguments.verb != "run" and level.source != LEVEL_VARIABLE
+    runs = arguments.verb == "run" and not arguments.check
+    quiet = not runs and level.source != LEVEL_VARIABLE
     form, ids = (str(arguments.found[key].value) for key in ("log_format", "log_ids"))
-    logs.set_up("error" if quiet else str(level.value), form, ids)
+    logs.set_up("error" if quiet else str(level.value), form, ids, with_children=runs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to fail.

@@ -64,26 +64,35 @@ def parse_ids(value: object) -> str:
     return str(value)
 
 
-def set_up(level: str, form: str, ids: str = "hidden", stream: TextIO | None = None) -> None:
-    """Once, at the start of a program. Processes that it starts call `set_up_child` and log alike."""
-    os.environ[LEVEL_VARIABLE], os.environ[FORMAT_VARIABLE], os.environ[IDS_VARIABLE] = level, form, ids
-    os.environ[_KEY_VARIABLE] = secrets.token_hex(16)
-    _handle(level, form, stream)
-
-
-def _handle(level: str, form: str, stream: TextIO | None = None) -> None:
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    for name in OURS:
-        logging.getLogger(name).setLevel(level.upper())
+def set_up(
+    level: str, form: str, ids: str = "hidden", *, with_children: bool = False, stream: TextIO | None = None
+) -> None:
+    """Once, at the start of a program. `with_children`: processes that it starts log alike, by `set_up_child`."""
+    key = secrets.token_hex(16)
+    if with_children:
+        os.environ |= {LEVEL_VARIABLE: level, FORMAT_VARIABLE: form, IDS_VARIABLE: ids, _KEY_VARIABLE: key}
+    _handle(level, form, Disguise(key, ids == "shown"), stream)
 
 
 def set_up_child() -> None:
     """In a process that one of our programs has started."""
     level, form = os.environ.get(LEVEL_VARIABLE, "info").lower(), os.environ.get(FORMAT_VARIABLE, "text")
     if sys.stderr is not None:
-        _handle(level if level in LEVELS else "info", form if form in FORMATS else "text")
+        disguise = Disguise(
+            os.environ.get(_KEY_VARIABLE) or secrets.token_hex(16), os.environ.get(IDS_VARIABLE) == "shown"
+        )
+        _handle(level if level in LEVELS else "info", form, disguise)
+
+
+def _handle(level: str, form: str, disguise: "Disguise", stream: TextIO | None = None) -> None:
+    if logging.getLogger().handlers:
+        # Inside another program, whose log is its own.
+        return
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines(disguise) if form == "json" else TextLines(disguise))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())
 
 
 @contextmanager
@@ -97,36 +106,41 @@ def request() -> Iterator[str]:
         _request.reset(before)
 
 
-def alias(text: str) -> str:
-    """The same name for the same text in one run, and nothing that leads back to it."""
-    key = os.environ.setdefault(_KEY_VARIABLE, secrets.token_hex(16))
-    return "~" + hmac.new(key.encode(), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:8]
+class Disguise:
+    """Takes out of a text what the log must not hold. `shown`: ids and addresses stay; secrets never do."""
 
+    def __init__(self, key: str, shown: bool = False) -> None:
+        self._key = key.encode()
+        self._shown = shown
 
-def harmless(text: str) -> str:
-    """Without ids, tokens, links and addresses, on one line, and not too long."""
-    if len(text) > MAX_MESSAGE:
-        text = text[:MAX_MESSAGE] + "…"
-    text = _LINK.sub("barrio://…", text)
-    shown = os.environ.get(IDS_VARIABLE) == "shown"
-    if not shown:
-        text = _ADDRESS.sub(_address, _URL.sub(_url, text))
-    text = _SECRET.sub(lambda found: found[0] if shown and _ID.fullmatch(found[0]) else alias(found[0]), text)
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    def alias(self, text: str) -> str:
+        """The same name for the same text under one key, and nothing that leads back to it."""
+        return "~" + hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:8]
 
+    def harmless(self, text: str) -> str:
+        """Without ids, tokens, links and addresses, on one line, and not too long."""
+        if len(text) > MAX_MESSAGE:
+            text = text[:MAX_MESSAGE] + "…"
+        text = _LINK.sub("barrio://…", text)
+        if not self._shown:
+            text = _ADDRESS.sub(self._address, _URL.sub(self._url, text))
+        text = _SECRET.sub(self._secret, text)
+        return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
-def _url(found: re.Match[str]) -> str:
-    own = found[2].startswith(("127.", "[::1]", "localhost"))
-    return found[1] + (found[2] if own else alias(found[2]))
+    def _secret(self, found: re.Match[str]) -> str:
+        return found[0] if self._shown and _ID.fullmatch(found[0]) else self.alias(found[0])
 
+    def _url(self, found: re.Match[str]) -> str:
+        own = found[2].startswith(("127.", "[::1]", "localhost"))
+        return found[1] + (found[2] if own else self.alias(found[2]))
 
-def _address(found: re.Match[str]) -> str:
-    try:
-        address = ipaddress.ip_address(found[0])
-    except ValueError:
-        return found[0]
-    # These are the same on every machine.
-    return found[0] if address.is_loopback or address.is_unspecified else alias(found[0])
+    def _address(self, found: re.Match[str]) -> str:
+        try:
+            address = ipaddress.ip_address(found[0])
+        except ValueError:
+            return found[0]
+        # These are the same on every machine.
+        return found[0] if address.is_loopback or address.is_unspecified else self.alias(found[0])
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -159,10 +173,14 @@ def _module(path: str) -> str:
 class TextLines(logging.Formatter):
     """`2026-01-31T12:00:00.000Z INFO central.gate [5f0c2a91] query from=~1b2c3d4e kind=search rows=3`"""
 
+    def __init__(self, disguise: Disguise) -> None:
+        super().__init__()
+        self._disguise = disguise
+
     def format(self, record: logging.LogRecord) -> str:
         number = _request.get()
         line = f"{_moment(record)} {record.levelname} {record.name}{f' [{number}]' if number else ''} "
-        line += harmless(record.getMessage())
+        line += self._disguise.harmless(record.getMessage())
         failure = told(record.exc_info)
         if failure:
             line += "".join(f"\n    {part}" for part in (failure["error"], *failure["at"]))  # type: ignore[misc]
@@ -172,12 +190,16 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """One object a line: `time, level, logger, message`, and `request`, `error`, `at` where there are."""
 
+    def __init__(self, disguise: Disguise) -> None:
+        super().__init__()
+        self._disguise = disguise
+
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = {
             "time": _moment(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": harmless(record.getMessage()),
+            "message": self._disguise.harmless(record.getMessage()),
         }
         if _request.get():
             fields["request"] = _request.get()

@@ -25,18 +25,15 @@ from protos.operating import logs
 PEER = "abcdefgh234567" * 3 + "abcdefgh23"
 
 
-def one(form: str, message: str, *args: object, error: BaseException | None = None) -> str:
+def one(
+    form: str, message: str, *args: object, error: BaseException | None = None, key: str = "k", shown: bool = False
+) -> str:
     """What one record becomes."""
-    formatter = logs.JsonLines() if form == "json" else logs.TextLines()
+    disguise = logs.Disguise(key, shown)
+    formatter = logs.JsonLines(disguise) if form == "json" else logs.TextLines(disguise)
     failure = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord("barrio.x", logging.INFO, "x.py", 1, message, args, failure)
     return formatter.format(record)
-
-
-@pytest.fixture(autouse=True)
-def ids_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BARRIO_LOG_IDS", "hidden")
-    monkeypatch.setenv("BARRIO_INTERNAL_LOG_KEY", "k")
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)
@@ -60,17 +57,15 @@ def test_ids_addresses_links_and_tokens_do_not_get_in(form: str, secret: str) ->
         assert part in ("", "v1", "x?q=y", "https", "barrio") or len(part) < 3 or part not in line
 
 
-def test_the_same_one_has_the_same_name_until_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_one_has_the_same_name_until_the_next_start() -> None:
     first = one("text", "%s and %s, not %s", PEER, PEER, PEER[::-1])
     names = re.findall(r"~[0-9a-f]{8}", first)
     assert names[0] == names[1] != names[2]
-    monkeypatch.setenv("BARRIO_INTERNAL_LOG_KEY", "another")
-    assert names[0] not in one("text", "%s", PEER)
+    assert names[0] not in one("text", "%s", PEER, key="another")
 
 
-def test_who_looks_for_somebody_sees_ids_and_still_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BARRIO_LOG_IDS", "shown")
-    line = one("text", "%s at 10.1.2.3 with %s and barrio://h:1/join#x.y", PEER, "T" * 43)
+def test_who_looks_for_somebody_sees_ids_and_still_no_secrets() -> None:
+    line = one("text", "%s at 10.1.2.3 with %s and barrio://h:1/join#x.y", PEER, "T" * 43, shown=True)
     assert PEER in line and "10.1.2.3" in line
     assert "TTTT" not in line and "x.y" not in line
 
@@ -109,8 +104,6 @@ def test_libraries_are_heard_from_warnings_on(monkeypatch: pytest.MonkeyPatch) -
     root, out = logging.getLogger(), io.StringIO()
     monkeypatch.setattr(root, "handlers", [])
     levels = {name: logging.getLogger(name).level for name in (None, *logs.OURS)}
-    for name in (logs.LEVEL_VARIABLE, logs.FORMAT_VARIABLE):
-        monkeypatch.setenv(name, "")
     try:
         logs.set_up("debug", "json", stream=out)
         logging.getLogger("httpcore.http11").debug("send_request_headers Authorization: Bearer x")

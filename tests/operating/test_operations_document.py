@@ -52,7 +52,7 @@ def test_its_commands_do_what_it_says(tmp_path: Path) -> None:
     assert "host            central.example.org  (/etc/barrio/central.toml)" in told
     assert re.search(r"^barrio://central\.example\.org:51016/join#\S+$", told, re.MULTILINE)
     assert '"status": "serving"' in told
-    assert "barrio_peers_live" in told
+    assert "# TYPE barrio_" in told
     assert "authority/key.pem" in told
     assert "“Plaza Mayor” of" in told
     members = json.loads(told.rsplit("== line-9999\n", 1)[1].split("\n== end")[0])

@@ -2,13 +2,16 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import Central, Program, command, run_command
 
+from central import cli as central_cli
 from central import config
+from peer_core.cli import main as peer_cli
 from peer_core.cli import run_settings
 from peer_core.settings import SETTINGS
 from protos.operating.settings_file import (
@@ -21,6 +24,7 @@ from protos.operating.settings_file import (
 )
 
 CLEAN = {name: "" for name in os.environ if name.startswith("BARRIO_") and name != "BARRIO_KEYRING"}
+Checked = Callable[..., dict[str, tuple[Any, str]]]
 CENTRAL_FILE = """
 listen = "127.0.0.1:0"
 http = "127.0.0.1:0"
@@ -31,32 +35,41 @@ uses = 3
 """
 
 
-def checked(program: str, *args: str, verb: str, **env: str) -> dict[str, tuple[Any, str]]:
-    done = run_command(program, *args, verb, "--check", "--json", env=CLEAN | env)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["ok"] is True
-    return {row["key"]: (row["value"], row["source"]) for row in told["settings"]}
+RUNS = {"barrio-central": central_cli.run, "barrio-peer": peer_cli.main}
 
 
-def test_one_precedence_in_both_programs(tmp_path: Path) -> None:
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Checked:
+    """`checked(program, arguments…, VARIABLE=…)`: what `--check` tells, by key: value and source."""
+
+    def check(program: str, *args: str, **env: str) -> dict[str, tuple[Any, str]]:
+        with monkeypatch.context() as patch:
+            for name, value in (CLEAN | env).items():
+                patch.setenv(name, value)
+            assert RUNS[program]([*args, "--check", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["ok"] is True
+        return {row["key"]: (row["value"], row["source"]) for row in told["settings"]}
+
+    return check
+
+
+def test_one_precedence_in_both_programs(tmp_path: Path, checked: Checked) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('listen = "127.0.0.1:1001"\nname = "of the file"\nlog_level = "error"\n')
     data = str(tmp_path / "data")
     for program, verb in (("barrio-central", "serve"), ("barrio-peer", "run")):
-        first = ["--data-dir", data, "--config", str(file)]
-        assert checked(program, *first, verb=verb)["listen"] == ("127.0.0.1:1001", str(file))
-        both = checked(program, *first, verb=verb, BARRIO_LISTEN="127.0.0.1:1002", BARRIO_LOG_FORMAT="json")
+        first = ["--data-dir", data, "--config", str(file), verb]
+        assert checked(program, *first)["listen"] == ("127.0.0.1:1001", str(file))
+        both = checked(program, *first, BARRIO_LISTEN="127.0.0.1:1002", BARRIO_LOG_FORMAT="json")
         assert both["listen"] == ("127.0.0.1:1002", "BARRIO_LISTEN")
         assert both["log_format"] == ("json", "BARRIO_LOG_FORMAT")
         assert both["log_level"] == ("error", str(file))
         assert both["name"] == ("of the file", str(file))
         assert both["data_dir"] == (data, "--data-dir")
-        done = run_command(
-            program, *first, verb, "--check", "--listen", "127.0.0.1:1003", env=CLEAN | {"BARRIO_LISTEN": "h:1"}
-        )
-        assert "127.0.0.1:1003  (--listen)" in done.stdout
-        by_variable = checked(program, "--data-dir", data, verb=verb, BARRIO_CONFIG=str(file))
+        all_three = checked(program, *first, "--listen", "127.0.0.1:1003", BARRIO_LISTEN="127.0.0.1:1002")
+        assert all_three["listen"] == ("127.0.0.1:1003", "--listen")
+        by_variable = checked(program, "--data-dir", data, verb, BARRIO_CONFIG=str(file))
         assert by_variable["listen"] == ("127.0.0.1:1001", str(file))
     assert not Path(data).exists(), "a check writes nothing"
 
@@ -73,7 +86,7 @@ def test_a_central_and_its_invites_follow_one_file(tmp_path: Path) -> None:
         assert link.startswith("barrio://central.example:")
 
 
-def test_a_peer_follows_its_file_and_its_own_changes_come_after(tmp_path: Path) -> None:
+def test_a_peer_follows_its_file_and_its_own_changes_come_after(tmp_path: Path, checked: Checked) -> None:
     central = Central(tmp_path / "central")
     data, file = tmp_path / "ana", tmp_path / "peer.toml"
     file.write_text(f'data_dir = "{data}"\nlisten = "127.0.0.1:0"\nname = "Ana"\nupload_slots = 3\nadvertise = []\n')
@@ -89,7 +102,7 @@ def test_a_peer_follows_its_file_and_its_own_changes_come_after(tmp_path: Path) 
             assert changed.returncode == 0, changed.stderr
     finally:
         central.program.stop()
-    rows = checked("barrio-peer", "--config", str(file), verb="run")
+    rows = checked("barrio-peer", "--config", str(file), "run")
     assert rows["upload_slots"] == (3, str(file))
     assert rows["download_slots"] == (6, str(data / "settings.json"))
     assert rows["rescan_seconds"] == (900, "default")
@@ -99,19 +112,16 @@ def test_a_peer_follows_its_file_and_its_own_changes_come_after(tmp_path: Path) 
 def test_all_that_is_wrong_is_told_at_once_with_status_2(tmp_path: Path, program: str, verb: str) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('lisen = "127.0.0.1:0"\nlog-level = "info"\nlisten = 5\ncolour = true\n[server]\nx = 1\n')
-    for more in ((), ("--check",)):
-        done = run_command(
-            program, "--data-dir", str(tmp_path / "data"), "--config", str(file), verb, *more,
-            env=CLEAN | {"BARRIO_LOG_FORMAT": "xml"},
-        )  # fmt: skip
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "did you mean listen?" in done.stderr
-        assert "did you mean log_level?" in done.stderr
-        assert "'colour'" in done.stderr
-        assert "[server]" in done.stderr
-        assert f"{file}: listen" in done.stderr
-        assert "BARRIO_LOG_FORMAT: 'xml'" in done.stderr
-        assert "Traceback" not in done.stderr
+    wrong = CLEAN | {"BARRIO_LOG_FORMAT": "xml"}
+    done = run_command(program, "--data-dir", str(tmp_path / "data"), "--config", str(file), verb, env=wrong)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean listen?" in done.stderr
+    assert "did you mean log_level?" in done.stderr
+    assert "'colour'" in done.stderr
+    assert "[server]" in done.stderr
+    assert f"{file}: listen" in done.stderr
+    assert "BARRIO_LOG_FORMAT: 'xml'" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -14,6 +14,9 @@ from typing import Any
 
 MODULES = {"barrio": "desktop", "barrio-peer": "peer_core", "barrio-central": "central"}
 
+# Neither this machine's keyring nor the settings of services that are installed here.
+APART = {"BARRIO_KEYRING": "off", "BARRIO_CONFIG": os.devnull}
+
 
 def command(program: str) -> list[str]:
     """The command line of one of Barrio's programs, in the Python that runs now."""
@@ -34,7 +37,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._log_file,
-                env={**os.environ, "BARRIO_KEYRING": "off", "PYTHONUNBUFFERED": "1", **(env or {})},
+                env={**os.environ, **APART, "PYTHONUNBUFFERED": "1", **(env or {})},
                 start_new_session=True,
             )
         finally:
@@ -104,7 +107,7 @@ def run_command(program: str, *args: str, seconds: float = 60, env: Mapping[str,
         text=True,
         timeout=seconds,
         check=False,
-        env={**os.environ, "BARRIO_KEYRING": "off", **(env or {})},
+        env={**os.environ, **APART, **(env or {})},
     )
 
 

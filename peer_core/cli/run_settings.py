@@ -13,8 +13,6 @@ from peer_core.settings import SETTINGS, Settings, Value
 from protos.operating.logs import parse_format, parse_ids, parse_level
 from protos.operating.settings_file import Found, Known, SettingsFile, explain, find_file, settle, strange_variables
 
-# Options of `run` and of `join` that are settings; elsewhere such names mean something else.
-OPTIONS = {"run": ("listen", "advertise", "neighbour", "log_format", "log_level", "log_ids"), "join": ("name",)}
 OTHERS = ("BARRIO_KEYRING", "BARRIO_KIND", "BARRIO_LIMIT", "BARRIO_OUTPUT", "BARRIO_MIN_SIZE", "BARRIO_MAX_SIZE")
 
 
@@ -50,7 +48,9 @@ KNOWN = (
 def settle_all(arguments: argparse.Namespace) -> tuple[dict[str, Found], SettingsFile]:
     """Every setting's value; None where none was given at the start. Raises SettingsError."""
     file = find_file(arguments.config, "peer", os.environ, needed=arguments.verb == "run")
-    given = {key: getattr(arguments, key) for key in ("data_dir", *OPTIONS.get(arguments.verb, ()))}
+    # Elsewhere options with such names mean something else.
+    settings = {"run": [one.key for one in KNOWN], "join": ["name"]}.get(arguments.verb, [])
+    given = {key: getattr(arguments, key, None) for key in ("data_dir", *settings)}
     return settle(KNOWN, given, os.environ, file), file
 
 

@@ -44,7 +44,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def check(program: str, *args: str, **env: str) -> dict[str, tuple[Any, str]]:
         with monkeypatch.context() as patch:
-            for name, value in (CLEAN | env).items():
+            for name, value in ({"BARRIO_CONFIG": os.devnull} | CLEAN | env).items():
                 patch.setenv(name, value)
             assert RUNS[program]([*args, "--check", "--json"]) == 0
         told = json.loads(capsys.readouterr().out)

@@ -5,14 +5,10 @@ its operator wants to see them), and of what went wrong only kinds and places in
 request is known inside one program alone.
 """
 
-import hashlib
-import hmac
-import ipaddress
 import json
 import logging
 import os
 import re
-import secrets
 import sys
 import time
 import traceback
@@ -68,7 +64,7 @@ def set_up(
     level: str, form: str, ids: str = "hidden", *, with_children: bool = False, stream: TextIO | None = None
 ) -> None:
     """Once, at the start of a program. `with_children`: processes that it starts log alike, by `set_up_child`."""
-    key = secrets.token_hex(16)
+    key = os.urandom(16).hex()
     if with_children:
         os.environ |= {LEVEL_VARIABLE: level, FORMAT_VARIABLE: form, IDS_VARIABLE: ids, _KEY_VARIABLE: key}
     _handle(level, form, Disguise(key, ids == "shown"), stream)
@@ -79,7 +75,7 @@ def set_up_child() -> None:
     level, form = os.environ.get(LEVEL_VARIABLE, "info").lower(), os.environ.get(FORMAT_VARIABLE, "text")
     if sys.stderr is not None:
         disguise = Disguise(
-            os.environ.get(_KEY_VARIABLE) or secrets.token_hex(16), os.environ.get(IDS_VARIABLE) == "shown"
+            os.environ.get(_KEY_VARIABLE) or os.urandom(16).hex(), os.environ.get(IDS_VARIABLE) == "shown"
         )
         _handle(level if level in LEVELS else "info", form, disguise)
 
@@ -98,7 +94,7 @@ def _handle(level: str, form: str, disguise: "Disguise", stream: TextIO | None =
 @contextmanager
 def request() -> Iterator[str]:
     """Lines that are logged inside have a random number in common. It is sent nowhere, and taken from nobody."""
-    number = secrets.token_hex(4)
+    number = os.urandom(4).hex()
     before = _request.set(number)
     try:
         yield number
@@ -115,7 +111,10 @@ class Disguise:
 
     def alias(self, text: str) -> str:
         """The same name for the same text under one key, and nothing that leads back to it."""
-        return "~" + hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:8]
+        # Loads megabytes, and small processes seldom name anybody; so below.
+        import hashlib
+
+        return "~" + hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=4).hexdigest()
 
     def harmless(self, text: str) -> str:
         """Without ids, tokens, links and addresses, on one line, and not too long."""
@@ -135,6 +134,8 @@ class Disguise:
         return found[1] + (found[2] if own else self.alias(found[2]))
 
     def _address(self, found: re.Match[str]) -> str:
+        import ipaddress
+
         try:
             address = ipaddress.ip_address(found[0])
         except ValueError:

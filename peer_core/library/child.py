@@ -147,7 +147,7 @@ def _opened(opening: Callable[[], Database]) -> Database:
         try:
             return opening()
         except StorageError as error:
-            logging.getLogger(__name__).warning("%s", error.message)
+            logging.getLogger(__name__).warning("the index cannot be opened yet: %s", error.logged)
             time.sleep(LOCKED_PAUSE_SECONDS)
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -89,6 +90,18 @@ def _handle(level: str, form: str, disguise: "Disguise", stream: TextIO | None =
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
+    # Otherwise what a mistake says would be printed as it is.
+    sys.excepthook = lambda kind, error, trace: _unforeseen("the program", (kind, error, trace))
+    threading.excepthook = lambda told: _unforeseen(
+        f"the thread {told.thread.name if told.thread else '?'}",
+        (told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback),
+    )
+
+
+def _unforeseen(who: str, failure: "Failure") -> None:
+    if failure[0] is not None and issubclass(failure[0], KeyboardInterrupt):
+        return
+    logging.getLogger("protos.operating").critical("%s ended by a mistake in it", who, exc_info=failure)
 
 
 @contextmanager

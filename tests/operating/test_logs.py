@@ -4,6 +4,11 @@ import io
 import json
 import logging
 import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -12,6 +17,7 @@ from typing import Any
 import grpc
 import pytest
 from cryptography.hazmat.primitives import serialization
+from processes import wait_for
 from trust import Authority
 
 from peer_core.directory import central as central_module
@@ -103,6 +109,9 @@ def test_of_an_error_kinds_and_places_are_told_and_not_what_it_says(form: str) -
 def test_libraries_are_heard_from_warnings_on(monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = logging.getLogger(), io.StringIO()
     monkeypatch.setattr(root, "handlers", [])
+    # What it sets is put back at the end.
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     levels = {name: logging.getLogger(name).level for name in (None, *logs.OURS)}
     try:
         logs.set_up("debug", "json", stream=out)
@@ -189,3 +198,52 @@ def test_the_number_of_a_request_is_not_carried_across_the_neighbour(
     assert len(at_central) >= 4
     for number in (asked, *numbers, "5eed5eed"):
         assert number not in str(at_central)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_path_of_a_request_that_breaks_off_is_not_told(caplog: pytest.LogCaptureFixture, fails: bool) -> None:
+    """By waitress, which knows nothing of what must not be told."""
+    begun, going_on = threading.Event(), threading.Event()
+
+    def app(environ: dict[str, Any], start: Any) -> Iterator[bytes]:
+        if fails:
+            raise RuntimeError("a mistake")
+        start("200 OK", [("Content-Length", str(64 << 20))])
+        begun.set()
+        going_on.wait(10)
+        yield from (bytes(1 << 20) for _ in range(64))
+
+    server = HostedServer(app, ("127.0.0.1", 0), name="broken", threads=1)
+    server.start()
+    try:
+        with caplog.at_level(logging.INFO, "barrio.server"), socket.create_connection(server.address, 5) as client:
+            client.sendall(b"GET /v1/shares/Fotos/Diario%20de%20Ana.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+            if not fails:
+                assert begun.wait(10)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+                going_on.set()
+            wait_for(lambda: "while serving" in caplog.text or (fails and "xception" in caplog.text), 10, "a line")
+    finally:
+        server.stop(1.0)
+    assert "Diario" not in caplog.text
+    assert "Fotos" not in caplog.text
+
+
+def test_mistakes_that_nobody_foresaw_are_told_like_all_others() -> None:
+    program = """
+import threading
+from protos.operating import logs
+logs.set_up("info", "json")
+work = threading.Thread(target=lambda: open("/home/ana/Diario"), name="reader")
+work.start()
+work.join()
+raise ValueError("/home/ana/Cartas")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert "Diario" not in done.stderr and "Cartas" not in done.stderr
+    thread, whole = map(json.loads, done.stderr.splitlines())
+    assert (thread["level"], thread["message"]) == ("critical", "the thread reader ended by a mistake in it")
+    assert thread["error"] == "FileNotFoundError (No such file or directory)"
+    assert whole["error"] == "ValueError"

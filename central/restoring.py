@@ -119,6 +119,7 @@ def _restore(file: IO[bytes], contents: dict[str, object], source: Path, databas
         if found.fingerprint != contents["fingerprint"]:
             raise _no_backup(source)
         Database(copy).close()
+        sync(authority)
         # First the database: without an authority it is refused, while an authority alone would begin anew.
         copy.rename(database_path)
         authority.rename(data_dir / AUTHORITY_FOLDER)

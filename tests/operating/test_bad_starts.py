@@ -14,6 +14,7 @@ import pytest
 from central_kit import Caller, Channels, Device, change
 from processes import Central, HeadlessPeer, run_command, wait_for
 
+from peer_core.data_folder import FolderLock
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME, Invite
 from protos.barrio.v1 import enrolment_pb2, enrolment_pb2_grpc
 
@@ -77,6 +78,15 @@ def test_a_port_that_is_taken(folders: dict[str, Path], program: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert address in refused(program, folders[program], "--listen", address)
+
+
+def test_a_data_folder_that_another_peer_uses(folders: dict[str, Path]) -> None:
+    lock = FolderLock(folders["barrio-peer"])
+    lock.take()
+    try:
+        assert "already runs" in refused("barrio-peer", folders["barrio-peer"])
+    finally:
+        lock.release()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -1,5 +1,6 @@
 """The commands of docs/operations.md, run in their order on a machine of their own (namespaces; root)."""
 
+import argparse
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from documents import MARKS, ROOT, blocks
 
+from central.cli import build_parser
 from peer_core.settings import SETTINGS
 
 DOCUMENT = ROOT / "docs" / "operations.md"
@@ -64,3 +66,20 @@ def test_what_it_says_of_settings_is_true() -> None:
     for block in blocks(DOCUMENT):
         for key in re.findall(r"^([a-z_]+) = ", block.text, re.MULTILINE):
             assert key in keys
+
+
+def test_each_verb_and_option_of_the_central_is_in_the_documents() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text("utf-8").split("`barrio-central [--data-dir DIR]", 1)[1]
+    options, verbs = set(), set()
+    parsers = [build_parser()]
+    for parser in parsers:
+        for action in parser._actions:
+            options |= {option for option in action.option_strings if option.startswith("--")}
+            if isinstance(action, argparse._SubParsersAction):
+                verbs |= set(action.choices)
+                parsers += action.choices.values()
+    assert {"serve", "backup", "restore", "invite"} <= verbs
+    for verb in verbs:
+        assert f"`{verb}" in text, verb
+    for option in options - {"--help", "--version", "--data-dir"}:
+        assert option in text, option

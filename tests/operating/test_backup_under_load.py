@@ -7,37 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import ANY
 
-import httpx
 import pytest
-from processes import HeadlessPeer, wait_for
+from asking import Asker
+from processes import wait_for
 from world import World
-
-
-class Asker:
-    """A peer's local API."""
-
-    def __init__(self, peer: HeadlessPeer) -> None:
-        access = json.loads((peer.data / "local-api.json").read_text())
-        self._client = httpx.Client(
-            base_url=access["url"], headers={"Authorization": f"Bearer {access['token']}"}, timeout=30, trust_env=False
-        )
-
-    def status(self) -> Any:
-        return self._get("/v1/status")
-
-    def found(self, words: str) -> list[str]:
-        return sorted(row["name"] for row in self._get("/v1/search", q=words)["rows"])
-
-    def _get(self, path: str, **query: str) -> Any:
-        answer = self._client.get(path, params=query)
-        answer.raise_for_status()
-        return answer.json()
-
-    def close(self) -> None:
-        self._client.close()
 
 
 @contextmanager

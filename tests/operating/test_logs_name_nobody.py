@@ -1,9 +1,11 @@
 """Real work in real processes, at the most talkative level; then the logs are searched for what was in that work."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from asking import Asker
 from processes import HeadlessPeer, run_command, wait_for
 from world import World
 
@@ -47,18 +49,20 @@ def _work(world: World) -> list[str]:
     world.peers |= {"Ariadna": ariadna, "Bertolt": bertolt}
     used_up = run_command("barrio-peer", "--data-dir", str(world.root / "Cosima"), "join", str(invite))
     assert used_up.returncode == 1
-    world.share("Ariadna", 2)
-    wait_for(lambda: bertolt.json("neighbours"), 20, "a neighbour")
-    row = wait_for(lambda: bertolt.json("search", "tagebuch", "kapitel"), 20, "an answer")[0]
-    bertolt.json("search", "Unauffindbar")
-    bertolt.json("get", row["content_id"], "--output", str(world.root / "Empfangen"))
-    bertolt.json("browse", "Ariadna", "Ariadna-files/Geheimordner")
-    assert bertolt.try_verb("browse", "Ariadna", "Ariadna-files/Nirgendwo").returncode == 1
-    sent = world.file("Liebesbrief.txt", 100, "Bertolt")
-    bertolt.json("send", str(sent), "--to", ariadna.peer_id, "--message", "Herzallerliebste")
-    offer = wait_for(lambda: [o for o in ariadna.json("offers") if o["direction"] == "in"], 20, "the offer")[0]
-    ariadna.json("accept", offer["id"], "--wait")
-    tokens = [json.loads((p.data / "local-api.json").read_text())["token"] for p in (ariadna, bertolt)]
+    ariadna.verb("share", "add", str(world.root / "Ariadna-files"), "--name", "Ariadna-files")
+    with closing(Asker(ariadna)) as first, closing(Asker(bertolt)) as second:
+        wait_for(lambda: second.status()["neighbours"], 30, "a neighbour")
+        row = wait_for(lambda: second.rows("tagebuch kapitel"), 30, "an answer")[0]
+        assert second.rows("Unauffindbar") == []
+        shared = f"/v1/peers/{ariadna.peer_id}/shares"
+        wait_for(lambda: second.ask(f"{shared}/Ariadna-files/Geheimordner").is_success, 30, "the folder")
+        assert second.ask(f"{shared}/Ariadna-files/Nirgendwo").is_client_error
+        bertolt.json("get", row["content_id"], "--output", str(world.root / "Empfangen"))
+        sent = world.file("Liebesbrief.txt", 100, "Bertolt")
+        bertolt.json("send", str(sent), "--to", ariadna.peer_id, "--message", "Herzallerliebste")
+        offer = wait_for(lambda: [o for o in first.get("/v1/offers")["offers"] if o["direction"] == "in"], 30, "it")[0]
+        ariadna.json("accept", offer["id"], "--wait")
+        tokens = [first.token, second.token]
     return [
         *("Ariadna", "Bertolt", "Cosima", "Plaza Mayor", "Wohnzimmer", str(world.root)),
         *("Tagebuch", "Kapitel", "Geheimordner", "Steuererkl", "Unauffindbar", "Nirgendwo", "Liebesbrief"),

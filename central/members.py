@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -217,10 +218,11 @@ def revoke(database: Database, prefix: str) -> tuple[str, str, bool]:
             raise BadInputError(f"more than one member's id begins with {wanted}; give more of it")
         peer_id, name, revocation = rows[0]
         if revocation is None:
+            # Above the seconds since 1970, so that a central from a backup gives no number that peers know already.
             connection.execute(
-                "UPDATE member SET revocation = (SELECT coalesce(max(revocation), 0) + 1 FROM member)"
+                "UPDATE member SET revocation = (SELECT max(coalesce(max(revocation), 0) + 1, ?) FROM member)"
                 " WHERE peer_id = ?",
-                (peer_id,),
+                (int(time.time()), peer_id),
             )
     return peer_id, name, revocation is None
 

@@ -172,8 +172,9 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without our own options: a BARRIO_LISTEN of the peer must not become the central's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("BARRIO_")}
+    """Without our own options: a BARRIO_LISTEN of the peer must not become the central's, nor a service's settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BARRIO_")}
+    return own | {"BARRIO_CONFIG": os.devnull}
 
 
 def _last_line(text: str) -> str:

@@ -34,6 +34,11 @@ class BarrioError(Exception):
         super().__init__(str(self.message))
 
     @property
+    def logged(self) -> str:
+        """For the log: the message may name people and files, which do not belong there."""
+        return f"{self.title} ({self.code})"
+
+    @property
     def code(self) -> str:
         """Stable name for programs, for example `bad-input`."""
         name = type(self).__name__.removesuffix("Error")

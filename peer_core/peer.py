@@ -103,7 +103,7 @@ class Peer:
                 if self._strict:
                     raise
                 self._offline_because = error
-                log.warning("not online: %s", error.message)
+                log.warning("not online: %s", error.logged)
         except BaseException:
             self._running = True
             self.stop()
@@ -398,5 +398,5 @@ class Peer:
         try:
             self._library.adopt(path, manifest)
         except StorageError as error:
-            log.warning("a finished download is not in the index yet: %s", error.message)
+            log.warning("a finished download is not in the index yet: %s", error.logged)
         self.offers.arrived(manifest.content_id)

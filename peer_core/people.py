@@ -143,7 +143,7 @@ class People:
             try:
                 known |= self.find(missing)
             except BarrioError as error:
-                log.info("nobody can be asked where a sender is: %s", error.message)
+                log.info("nobody can be asked where a sender is: %s", error.logged)
         return tuple(Holder(r.peer_id, r.name, r.addresses) for r in known.values() if r is not None)
 
     def _asked(self, peer_id: str, ask: Callable[[PeerRecord], T]) -> T:

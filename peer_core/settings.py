@@ -1,6 +1,7 @@
 """Settings of a peer: each is declared once, with key, type, default, help and environment variable.
 
-A value comes from the command line, else the environment, else the file `settings.json`, else its default.
+A value comes from what was given at the start (option, environment, settings file), else from the file `settings.json`,
+which holds what was changed while the peer ran, else it is the default.
 """
 
 import os
@@ -244,7 +245,7 @@ class Settings:
                 )
             if key in self._fixed:
                 raise BadInputError(
-                    "“{key}” was given at the start ({variable}); change it there.",
+                    "“{key}” was given at the start (option, {variable} or settings file); change it there.",
                     "setting-locked",
                     key=key,
                     variable=_BY_KEY[key].environment,

@@ -259,7 +259,7 @@ class _Race(Generic[T]):
     def _failed(self, peer: PeerRecord | None, error: BarrioError, before: BarrioError) -> BarrioError:
         if peer is None:
             return error
-        log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
+        log.info("the neighbour %s did not help: %s", peer.peer_id, error.logged)
         self._neighbours.failed(peer)
         return before
 

@@ -150,10 +150,10 @@ class Publisher:
             except _Interrupted:
                 self._wake.set()
             except BadInputError as error:
-                log.error("the central does not take a publication: %s", error.message)
+                log.error("the central does not take a publication: %s", error.logged)
                 self._retry_later()
             except BarrioError as error:
-                log.info("publishing is tried again: %s", error.message)
+                log.info("publishing is tried again: %s", error.logged)
                 self._retry_later()
 
     def _retry_later(self) -> None:

@@ -90,8 +90,6 @@ class Revocations:
             number, ids = int(kept["number"]), sorted(str(i) for i in kept["peer_ids"])
             self._check(number, ids, bytes.fromhex(kept["signature"]))
         except (BarrioError, KeyError, TypeError, ValueError) as error:
-            log.warning(
-                "the list of removed members in %s cannot be used (%s); it is asked for again", self._file, error
-            )
+            log.warning("the list of removed members cannot be used (%s); it is asked for again", type(error).__name__)
             return
         self._number, self._ids = number, frozenset(ids)

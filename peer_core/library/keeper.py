@@ -92,7 +92,7 @@ class Keeper:
                 if self._watcher is not None:
                     self._watcher.watch(shares)
             except StorageError as error:
-                log.info("the shares cannot be read now: %s", error.message)
+                log.info("the shares cannot be read now: %s", error.logged)
                 next_roots = time.monotonic() + ROOTS_SECONDS
 
 

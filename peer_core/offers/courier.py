@@ -136,7 +136,7 @@ class Courier:
         try:
             found = self._post.find(list(work))
         except BarrioError as error:
-            log.info("nobody can be asked who is here: %s", error.message)
+            log.info("nobody can be asked who is here: %s", error.logged)
             found = {}
         for peer_id, offers in work.items():
             record = found.get(peer_id)
@@ -167,7 +167,7 @@ class Courier:
             if refused is not None:
                 raise refused
         except BarrioError as error:
-            log.info("the offers wait for %s: %s", peer.peer_id[:12], error.message)
+            log.info("the offers wait for %s: %s", peer.peer_id, error.logged)
             self._put_off(peer.peer_id)
         except Exception:
             log.exception("telling a member of offers failed by a mistake in the program")

@@ -166,7 +166,7 @@ class Sending:
         self._refuse(number, BadInputError(from_text(reason)))
 
     def _refuse(self, number: int, error: BarrioError) -> None:
-        log.warning("nothing was sent: %s", error.message)
+        log.warning("nothing was sent: %s", error.logged)
         self._packer.drop(number)
         self._progress.pop(number, None)
         for offer in self._store.of_parcel(number):

@@ -21,6 +21,7 @@ from peer_core.server.channels import Channel, Patience, log
 from peer_core.server.listener import Listener
 from peer_core.server.tls import TlsChannel
 from peer_core.system_words import system_words
+from protos.operating.logs import request
 
 LOOK_SECONDS = 0.5
 LEAST_WAIT_SECONDS = 0.005
@@ -67,12 +68,17 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (channel := self._queue.get()) is not None:
-            try:
-                channel.service()
-            except Exception:
-                log.exception("a request failed outside the application")
-                channel.will_close = True
-                channel.server.pull_trigger()
+            with request():
+                self._serve(channel)
+
+    @staticmethod
+    def _serve(channel: Channel) -> None:
+        try:
+            channel.service()
+        except Exception:
+            log.exception("a request failed outside the application")
+            channel.will_close = True
+            channel.server.pull_trigger()
 
 
 class HostedServer:

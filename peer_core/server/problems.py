@@ -34,6 +34,12 @@ def problem(error: BarrioError) -> Response:
 def install(app: Flask) -> None:
     """Makes every error of an application a problem document."""
 
+    @app.after_request
+    def answered(response: Response) -> Response:
+        # The rule, not the path, which names what was asked for.
+        log.debug("answered %s %s status=%d", request.method, request.url_rule, response.status_code)
+        return response
+
     @app.errorhandler(BarrioError)
     def known(error: BarrioError) -> Response:
         return problem(error)
@@ -46,7 +52,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def mistake(error: Exception) -> Response:
-        log.exception("a request failed by a mistake in the program: %s %s", request.method, request.path)
+        log.exception("a request failed by a mistake in the program: %s %s", request.method, request.url_rule)
         return problem(BarrioError("Barrio made a mistake; its log says more.", "mistake"))
 
 

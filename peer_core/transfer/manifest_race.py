@@ -79,7 +79,7 @@ class ManifestRace:
             with converted(connection.who):
                 manifest = Manifest.from_bytes(self._body(connection), self._content_id)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
-            log.info("no manifest: %s", error.message)
+            log.info("no manifest: %s", error.logged)
             failure = error
         finally:
             connection.close()

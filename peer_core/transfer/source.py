@@ -159,7 +159,7 @@ class Source:
         else:
             self.state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
             self.reason = error.message
-            log.info("source %s: %s", self.key[:12], error.message)
+            log.info("source %s: %s", self.key, error.logged)
 
     def _fetch_until_failure(self) -> BarrioError | None:
         """None when the work is over. StorageError goes up: it is not the holder's fault."""

@@ -258,7 +258,8 @@ def test_the_revoked_are_out_at_once_and_the_others_are_told(central: Central) -
     assert ana.neighbours() == []
     assert not ana.locate(content_id(1))[0].holders
     told = ana.beat(number).revocations
-    assert (told.number, list(told.peer_ids)) == (number + 1, [bruno.peer_id])
+    assert told.number > number
+    assert list(told.peer_ids) == [bruno.peer_id]
     key = x509.load_pem_x509_certificate(central.roots).public_key()
     message = revocations_message(told.number, list(told.peer_ids))
     key.verify(told.signature, message, ec.ECDSA(hashes.SHA256()))

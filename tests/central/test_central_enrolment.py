@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -32,6 +33,18 @@ def test_why_an_invite_is_refused_has_a_code_and_values(central: Central) -> Non
         told = told_by_central(refusal.value)
         assert (told.code, told.params) == (code, params)
         assert told == refusal.value.details()
+
+
+def test_a_barrio_is_renamed_by_a_name_that_is_given_and_by_nothing_else(tmp_path: Path) -> None:
+    central = Central(tmp_path / "renamed")
+    try:
+        ana = central.member("Ana").device
+        for given, expected in (("", "La Plaza"), ("Calle Mayor", "Calle Mayor"), ("", "Calle Mayor")):
+            central.options = replace(central.options, name=given)
+            central.restart()
+            assert central.caller(ana).register().network_name == expected
+    finally:
+        central.stop()
 
 
 def test_an_invited_device_becomes_a_member(central: Central) -> None:

@@ -76,14 +76,16 @@ QT_PLUGINS = frozenset(
 QT_MODULES = frozenset({"QtCore", "QtDBus", "QtGui", "QtNetwork", "QtSvg", "QtWidgets"})
 
 _LIBRARY = re.compile(r"^(?:lib)?Qt6?([A-Z][A-Za-z0-9]*?)(?:\.so[.0-9]*|\.dll|\.dylib|)$")
+_OF_THE_SYSTEM = re.compile(r"^libwayland-.*\.so")
 _BINDING = re.compile(r"^(Qt[A-Z][A-Za-z0-9]*)\.(?:.*\.)?(?:so|pyd)$")
 
 
 def is_unused(name: str) -> bool:
-    """Whether a file, by its path in a bundle, is a part of Qt that is not used, or gRPC's list of authorities."""
+    """Whether a file, by its path in a bundle, is a part of Qt that is not used, gRPC's list of authorities, or what
+    the system that draws the screen must bring."""
     path = PurePath(name.replace("\\", "/"))
     if "PySide6" not in path.parts:
-        return path.name == "roots.pem" or _is_other_library(path.name)
+        return path.name == "roots.pem" or bool(_OF_THE_SYSTEM.match(path.name)) or _is_other_library(path.name)
     if "plugins" in path.parts:
         kind = path.parts[path.parts.index("plugins") + 1]
         plugin = path.name.split(".")[0].removeprefix("lib")

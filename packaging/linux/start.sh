@@ -11,7 +11,9 @@ case ${1:-} in
 esac
 if [ "$program" = barrio ] && command -v ldconfig >/dev/null 2>&1; then
     known=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null || true)
-    for library in libEGL.so.1 libGL.so.1 libxcb.so.1 libwayland-client.so.0 libwayland-cursor.so.0; do
+    needed="libEGL.so.1 libGL.so.1 libxcb.so.1"
+    [ -z "${WAYLAND_DISPLAY:-}" ] || needed="$needed libwayland-client.so.0 libwayland-cursor.so.0"
+    for library in $needed; do
         case $known in
             *"$library"* | "") ;;
             *) echo "barrio: this system has no $library, which the window needs; on Debian and Ubuntu:" \
@@ -19,4 +21,6 @@ if [ "$program" = barrio ] && command -v ldconfig >/dev/null 2>&1; then
         esac
     done
 fi
+# Qt complains where nobody says how text is written.
+[ -n "${LC_ALL:-}${LC_CTYPE:-}${LANG:-}" ] || export LANG=C.UTF-8
 exec "$here/app/$program" "$@"

@@ -20,6 +20,11 @@ class Made:
     bundles: dict[str, Path]
     artefacts: list[Path]
 
+    def artefact(self, start: str, end: str) -> Path:
+        """The one that is called so."""
+        (found,) = (path for path in self.artefacts if path.name.startswith(start) and path.name.endswith(end))
+        return found
+
 
 def make(output: Path, work: Path, *, quick: bool) -> Made:
     """`quick`: the same contents, hardly compressed. Raises BuildError."""

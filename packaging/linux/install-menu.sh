@@ -10,7 +10,7 @@ case ${1:-} in
         mkdir -p "${entry%/*}" "${icon%/*}"
         cp "$here/barrio.svg" "$icon"
         # In an entry, a path is quoted, and these characters are escaped twice.
-        escaped=$(printf '%s' "$here" | sed 's/[\\"`$]/\\\\&/g; s/%/%%/g')
+        escaped=$(printf '%s' "$here" | sed 's/\\/\\\\\\\\/g; s/["`$]/\\\\&/g; s/%/%%/g')
         while IFS= read -r line; do
             case $line in
                 Exec=*) printf 'Exec="%s/start.sh" %%u\n' "$escaped" ;;

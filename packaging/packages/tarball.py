@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+from packages.debian import metainfo
 from packages.frozen import BILL
 from packages.places import LINUX, ROOT, epoch, processor, version
-from packages.trees import copy, copy_tree, pack, settle
+from packages.trees import copy, copy_tree, pack, put, settle
 
 
 def folder_name() -> str:
@@ -21,6 +22,7 @@ def build(bundle: Path, work: Path, output: Path, level: int) -> Path:
         shutil.move(tree / "app" / name, tree / name)
     copy(ROOT / "LICENSE", tree / "LICENSE")
     copy(LINUX / "TARBALL.md", tree / "README.md")
+    put(tree / "org.barrio.Barrio.metainfo.xml", metainfo())
     copy(LINUX / "barrio.desktop", tree / "barrio.desktop")
     copy(ROOT / "desktop/resources/app.svg", tree / "barrio.svg")
     for script in ("start.sh", "install-menu.sh"):

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package_kit import Root, Started, run_alone, same_bytes, unit_settings, wait_indexed
+from package_kit import Root, Started, clean_root, run_alone, same_bytes, unit_settings, wait_indexed, why_no_root
 from packages import debian
 from packages.make import Made
 from packages.places import version
+from processes import wait_for
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 
+LONG = os.environ.get("BARRIO_PACKAGE_LONG") == "1"
 SERVICES = ("barrio-central", "barrio-peer")
 
 
@@ -137,6 +139,50 @@ def test_installed_used_upgraded_and_removed(made: Made, root: Root, tmp_path: P
     root.run("dpkg", "--purge", *SERVICES)
     assert root.files() - before <= _SYSTEM_NOTES
     assert "barrio" not in (root.path / "etc/passwd").read_text("utf-8")
+
+
+@pytest.mark.skipif(not LONG, reason="a Debian with what draws windows takes minutes: ./barrio package --check")
+def test_two_windows_in_a_clean_debian(made: Made, tmp_path: Path, running: list[Started]) -> None:
+    why = why_no_root()
+    if why:
+        pytest.skip(why)
+    root = clean_root(tmp_path / "root", debian.DESKTOP_NEEDS)
+    before = root.files()
+    root.install(made.artefact("barrio_", ".deb"))
+    people = ("ana", "bruno")
+    for person in people:
+        root.run("useradd", "--create-home", person)
+    home = "/home/ana/central"
+    central = ["/usr/lib/barrio/barrio-central", "--data-dir", home]
+    serve = [*central, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    running.append(Started(root.command(serve, "ana"), tmp_path / "central.log").wait_ready())
+    invite = root.run(*central, "invite", "--host", "127.0.0.1", "--uses", "2", user="ana").strip()
+    contents = os.urandom(4_000_000)
+
+    def verb(person: str, *argv: str) -> str:
+        return root.run("/usr/lib/barrio/barrio-peer", *argv, user=person, env={"HOME": f"/home/{person}"})
+
+    for person in people:
+        verb(person, "join", invite, "--name", person)
+        env = {"HOME": f"/home/{person}", "DISPLAY": os.environ["DISPLAY"], "LANG": "C.UTF-8"}
+        env |= {"BARRIO_LISTEN": "127.0.0.1:0"}
+        running.append(Started(root.command(["barrio"], person), tmp_path / f"{person}.log", env))
+        data = root.path / "home" / person / ".local/share/barrio"
+        wait_for((data / "local-api.json").exists, 60, f"the window of {person}")
+    (root.path / "srv/shared").mkdir()
+    (root.path / "srv/shared/plaza.bin").write_bytes(contents)
+    verb("ana", "share", "add", "/srv/shared")
+    wait_indexed(lambda: json.loads(verb("ana", "status", "--json")), 1)
+    (row,) = json.loads(verb("bruno", "search", "plaza", "--json"))
+    verb("bruno", "get", row["content_id"], "--output", "/home/bruno/Downloads")
+    assert (root.path / "home/bruno/Downloads/plaza.bin").read_bytes() == contents
+    assert [program.stop() for program in reversed(running)] == [0, 0, 0]
+    assert (tmp_path / "ana.log").read_text("utf-8") == (tmp_path / "bruno.log").read_text("utf-8") == ""
+    running.clear()
+    root.run("dpkg", "--purge", "barrio")
+    left = {path for path in root.files() - before if not path.startswith(("home/", "srv/shared"))}
+    assert left <= _SYSTEM_NOTES
+    assert (root.path / "home/bruno/.local/share/barrio/identity").exists()
 
 
 # Copies that the tools for users keep of their own files.

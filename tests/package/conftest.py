@@ -1,5 +1,6 @@
 """One build for all tests here."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -10,13 +11,19 @@ from packages.places import BUNDLES
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Made:
     """The bundles and artefacts, as `./barrio package --quick` makes them. BARRIO_PACKAGES: where to keep them."""
+    base = tmp_path_factory.getbasetemp()
+    # Above the folders of the processes that share the tests out.
+    shared = base if worker_id == "master" else base.parent
     kept = os.environ.get("BARRIO_PACKAGES")
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("packages")
-    if (folder / "dist" / SUMS).exists():
-        return Made({name: folder / "work/bundles" / name for name in BUNDLES}, sorted((folder / "dist").iterdir()))
-    return make(folder / "dist", folder / "work", quick=True)
+    folder = Path(kept) if kept else shared / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "dist" / SUMS).exists():
+            return make(folder / "dist", folder / "work", quick=True)
+    return Made({name: folder / "work/bundles" / name for name in BUNDLES}, sorted((folder / "dist").iterdir()))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 machine=$(uname -m)
-tarball=dist/barrio-$version-linux-$machine.tar.gz
+dist=${BARRIO_DIST:-dist}
+tarball=$dist/barrio-$version-linux-$machine.tar.gz
 [ -f "$tarball" ] || { echo "$tarball is not there; run ./barrio package first" >&2; exit 1; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -24,4 +25,4 @@ if [ "${1:-}" = --folder ]; then
     exit 0
 fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} ARCH=$machine "${APPIMAGETOOL:-appimagetool}" \
-    ${APPIMAGE_RUNTIME:+--runtime-file "$APPIMAGE_RUNTIME"} "$folder" "dist/barrio-$version-$machine.AppImage"
+    ${APPIMAGE_RUNTIME:+--runtime-file "$APPIMAGE_RUNTIME"} "$folder" "$dist/barrio-$version-$machine.AppImage"

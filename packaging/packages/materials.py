@@ -7,6 +7,7 @@ import datetime
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -132,6 +133,9 @@ def _system_parts(paths: Iterable[str]) -> list[Part]:
 
 
 def _owner_of(path: str) -> str | None:
+    """Raises BuildError."""
+    if shutil.which("dpkg-query") is None:
+        raise BuildError("packages are built on Debian or Ubuntu, which know where their libraries come from")
     # Where /lib is a link to /usr/lib, packages may name either.
     for name in (path, path.removeprefix("/usr")):
         done = subprocess.run(["dpkg-query", "-S", name], capture_output=True, text=True, check=False)

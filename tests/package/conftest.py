@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from package_kit import Root, clean_root, why_no_root
+from package_kit import NoRootError, Root, clean_root
 from packages.make import SUMS, Made, make
 from packages.places import BUNDLES
 
@@ -27,9 +28,18 @@ def made(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Made:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Root:
-    """A clean Debian; skipped, and said why, where none can be made."""
-    why = why_no_root()
-    if why:
-        pytest.skip(why)
-    return clean_root(tmp_path / "root")
+def make_root(tmp_path: Path) -> Callable[..., Root]:
+    """`make_root(*packages)`: a clean Debian; skipped, and said why, where none can be made."""
+
+    def make_one(*packages: str) -> Root:
+        try:
+            return clean_root(tmp_path / "root", packages)
+        except NoRootError as error:
+            pytest.skip(str(error))
+
+    return make_one
+
+
+@pytest.fixture
+def root(make_root: Callable[..., Root]) -> Root:
+    return make_root()

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from package_kit import Root, Started, clean_root, run_alone, same_bytes, unit_settings, wait_indexed, why_no_root
+from package_kit import Root, Started, run_alone, same_bytes, unit_settings, wait_indexed
 from packages import debian
 from packages.make import Made
 from packages.places import version
@@ -142,11 +142,10 @@ def test_installed_used_upgraded_and_removed(made: Made, root: Root, tmp_path: P
 
 
 @pytest.mark.skipif(not LONG, reason="a Debian with what draws windows takes minutes: ./barrio package --check")
-def test_two_windows_in_a_clean_debian(made: Made, tmp_path: Path, running: list[Started]) -> None:
-    why = why_no_root()
-    if why:
-        pytest.skip(why)
-    root = clean_root(tmp_path / "root", debian.DESKTOP_NEEDS)
+def test_two_windows_in_a_clean_debian(
+    made: Made, make_root: Callable[..., Root], tmp_path: Path, running: list[Started]
+) -> None:
+    root = make_root(*debian.DESKTOP_NEEDS)
     before = root.files()
     root.install(made.artefact("barrio_", ".deb"))
     people = ("ana", "bruno")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from package_kit import Started, run_alone, same_bytes, wait_indexed
 from packages.make import Made
+from packages.places import ROOT
 from processes import wait_for
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(600)]
@@ -128,4 +129,19 @@ def test_a_menu_entry_for_one_user(unpacked: Unpacked) -> None:
     assert argument.replace("%%", "%") == str(odd / "start.sh")
     assert run_alone([argument.replace("%%", "%"), "--version"], unpacked.env).startswith("barrio ")
     run_alone([str(odd / "install-menu.sh"), "--remove"], unpacked.env)
-    assert not [path for path in unpacked.home.rglob("*") if path.is_file()]
+    # The system keeps an index of what is there.
+    assert {path.name for path in unpacked.home.rglob("*") if path.is_file()} <= {"mimeinfo.cache"}
+    assert "barrio" not in "".join(path.read_text("utf-8") for path in unpacked.home.rglob("mimeinfo.cache"))
+
+
+def test_the_folder_of_an_appimage(made: Made, tmp_path: Path) -> None:
+    folder = tmp_path / "AppDir"
+    env = {"BARRIO_DIST": str(made.artefacts[0].parent)}
+    run_alone([str(ROOT / "packaging/appimage/make_appimage.sh"), "--folder", str(folder)], env)
+    # The three that an AppImage must have at its top.
+    assert (folder / "AppRun").exists() and (folder / ".DirIcon").exists()
+    entry = (folder / "barrio.desktop").read_text("utf-8")
+    assert "Icon=barrio\n" in entry and (folder / "barrio.svg").exists()
+    run_alone(["desktop-file-validate", str(folder / "barrio.desktop")])
+    shown = run_alone([str(folder / "AppRun"), "peer", "--version"], {"APPDIR": str(folder)})
+    assert shown.startswith("barrio-peer ")

@@ -1,5 +1,6 @@
 """The packages in use: programs with no environment but what a test gives them, and a clean Debian to install into."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,10 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "barr
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class NoRootError(Exception):
+    """No clean Debian can be made now, for example because its packages cannot be fetched."""
+
+
 def why_no_root() -> str:
     """Why a clean Debian cannot be made here; empty when it can."""
     if os.geteuid() != 0:
@@ -30,9 +35,14 @@ def why_no_root() -> str:
 
 
 def clean_root(target: Path, extra: Sequence[str] = ()) -> "Root":
-    """A Debian of essential packages alone, and `extra` ones; made once on a machine, then unpacked."""
-    name = "-".join([SUITE, "minbase", *extra])
-    kept = CACHE / f"{name[:100]}.tar"
+    """A Debian of essential packages alone, and `extra` ones; made once on a machine, then unpacked.
+
+    Raises NoRootError."""
+    why = why_no_root()
+    if why:
+        raise NoRootError(why)
+    more = f"-{hashlib.sha256(','.join(extra).encode()).hexdigest()[:12]}" if extra else ""
+    kept = CACHE / f"{SUITE}-minbase{more}.tar"
     if not kept.exists():
         made = CACHE / f"making-{os.getpid()}"
         shutil.rmtree(made, ignore_errors=True)
@@ -41,7 +51,8 @@ def clean_root(target: Path, extra: Sequence[str] = ()) -> "Root":
         command = ["debootstrap", "--variant=minbase", *include, SUITE, str(made)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=900)
         if done.returncode != 0:
-            raise RuntimeError(f"debootstrap failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            shutil.rmtree(made, ignore_errors=True)
+            raise NoRootError(f"debootstrap failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         shutil.rmtree(made / "var/cache/apt/archives", ignore_errors=True)
         fresh = kept.with_suffix(f".{os.getpid()}")
         with tarfile.open(fresh, "w") as tar:

@@ -22,12 +22,14 @@ ROUNDS = 5
 _OFFSCREEN = {"QT_QPA_PLATFORM": "offscreen", "LANG": "C.UTF-8", "BARRIO_LISTEN": "127.0.0.1:0"}
 
 
-def run(output: Path, work: Path) -> dict[str, Any]:
-    """Builds them into `output`, fully compressed. Sizes in MB, times in seconds, medians of `ROUNDS`."""
+def run(output: Path, work: Path, *, compressed: bool) -> dict[str, Any]:
+    """Builds them into `output`. Sizes in MB, of artefacts only when they are `compressed`, which takes minutes.
+
+    Times in seconds, medians of `ROUNDS`."""
     began = time.monotonic()
-    made = make(output, work, quick=False)
+    made = make(output, work, quick=not compressed)
     found: dict[str, Any] = {"build_s": round(time.monotonic() - began, 1)}
-    found |= _sizes(made)
+    found |= _sizes(made, compressed)
     for name in BUNDLES:
         frozen = [str(made.bundles[name] / name)]
         for key, argv in (("frozen", frozen), ("checkout", command(name))):
@@ -41,13 +43,13 @@ def frozen_of(made: Made) -> list[str]:
     return [str(made.bundles["barrio-central"] / "barrio-central")]
 
 
-def _sizes(made: Made) -> dict[str, float]:
+def _sizes(made: Made, compressed: bool) -> dict[str, float]:
     found = {}
     for name, bundle in made.bundles.items():
         files = [path for path in bundle.rglob("*") if path.is_file() and not path.is_symlink()]
         found[f"{name}_bundle_mb"] = round(sum(path.stat().st_size for path in files) / MB, 1)
     for path in made.artefacts:
-        if path.suffix in (".deb", ".gz"):
+        if compressed and path.suffix in (".deb", ".gz"):
             found[f"{path.name}_mb"] = round(path.stat().st_size / MB, 1)
     return found
 

@@ -91,7 +91,8 @@ def bench_small(arguments: argparse.Namespace, report: Report) -> None:
 def bench_package(arguments: argparse.Namespace, report: Report) -> None:
     """Sizes of the packages, and how soon their programs answer. Builds them first."""
     with tempfile.TemporaryDirectory() as folder:
-        _add(report, "package", package.run(Path(folder) / "dist", Path(folder) / "work"))
+        places = Path(folder) / "dist", Path(folder) / "work"
+        _add(report, "package", package.run(*places, compressed=arguments.scale != "100k"))
 
 
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:

@@ -23,6 +23,9 @@ CENTRAL = Program("barrio-central", "start_barrio_central.py", ("central", "prot
 # The window starts a central of its own, and its peer answers to the command line too.
 BUNDLES = {"barrio": (BARRIO, PEER, CENTRAL), "barrio-peer": (PEER,), "barrio-central": (CENTRAL,)}
 
+# Compiled, so that PyInstaller does not see what they import.
+COMPILED = ("zeroconf",)
+
 # What an import somewhere would bring, and nobody here calls.
 UNUSED_MODULES = [
     "PIL",

@@ -12,11 +12,11 @@ from packages.places import BUNDLES
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The bundles and artefacts, as `./barrio package --quick` makes them. BARRIO_PACKAGES: where to keep them."""
     base = tmp_path_factory.getbasetemp()
     # Above the folders of the processes that share the tests out.
-    shared = base if worker_id == "master" else base.parent
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     kept = os.environ.get("BARRIO_PACKAGES")
     folder = Path(kept) if kept else shared / "packages"
     folder.mkdir(parents=True, exist_ok=True)

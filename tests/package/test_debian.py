@@ -242,3 +242,5 @@ def test_the_menu_entry_and_the_catalogue_entry_are_right(made: Made, tmp_path: 
     assert "MimeType=x-scheme-handler/barrio;" in entry.read_text("utf-8").splitlines()
     run_alone(["appstreamcli", "validate", "--no-net", str(tree / "usr/share/metainfo/org.barrio.Barrio.metainfo.xml")])
     assert (tree / "usr/share/icons/hicolor/scalable/apps/barrio.svg").exists()
+    for command in ("usr/bin/barrio", "usr/lib/barrio/barrio-peer", "usr/lib/barrio/barrio-central"):
+        assert run_alone([str(tree / command), "--version"]).split()[0] == Path(command).name

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, scan, small, storm, transfer
+from benchmarks import catalogue, hashing, heartbeats, idle, indexing, scan, small, storm, transfer
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -87,6 +87,16 @@ def bench_small(arguments: argparse.Namespace, report: Report) -> None:
     _add(report, "small", small.run(argparse.Namespace(files=10_000)))
 
 
+def bench_idle(arguments: argparse.Namespace, report: Report) -> None:
+    """Memory and processor time of a central and a headless peer with nothing to do."""
+    found = idle.run(argparse.Namespace(seconds=60))
+    report.add("idle", found)
+    for name, row in found.items():
+        most_mb, most_percent = idle.MOST[name]
+        print(f"  {name:8} {row['rss_mb']:6.1f} MB resident (under {most_mb:.0f}); {row['pss_mb']:.1f} MB its part")
+        print(f"  {'':8} {row['processor_percent']:6.3f} % of a core (under {most_percent}), {row['threads']} threads")
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -102,6 +112,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "index": bench_index,
     "transfer": bench_transfer,
     "small": bench_small,
+    "idle": bench_idle,
 }
 
 

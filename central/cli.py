@@ -20,7 +20,7 @@ from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
 from central.database import Database, storage_error
 from central.domain import Quota
-from central.errors import CentralError, StartError
+from central.errors import CentralError, StartError, UnhealthyError
 from central.invites import make_invite
 from central.members import MemberRow, clean_name, list_members, revoke
 from protos.agreed import Invite
@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     _json(_verb(verbs, "peers", "list the members"))
     out = _json(_verb(verbs, "revoke", "put a member out, for good"))
     out.add_argument("peer_id", metavar="PEER_ID", help="the member's id, or at least its first 8 characters")
+    health = _json(_verb(verbs, "health", "fail unless a central runs and answers, for programs that watch it"))
+    health.add_argument("--ready", action="store_true", help="fail also unless every part can do its work")
     _json(_verb(verbs, "stats", "count what is here"))
     return parser
 
@@ -222,4 +224,27 @@ def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
     }
 
 
-_VERBS = {"serve": _serve, "invite": _invite, "peers": _peers, "revoke": _revoke, "stats": _stats}
+def _health(options: argparse.Namespace) -> None:
+    from central.health import ask
+
+    server = running(options.data_dir)
+    if server is None:
+        raise UnhealthyError(f"no central runs from {options.data_dir}; start it with: barrio-central serve")
+    found = ask(server.http)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for part, state in found["parts"].items():
+            print(f"{part:<10} {state}")
+    if options.ready and found["status"] != "ready":
+        raise UnhealthyError("not every part of the central can do its work; its log says why")
+
+
+_VERBS = {
+    "serve": _serve,
+    "invite": _invite,
+    "peers": _peers,
+    "revoke": _revoke,
+    "health": _health,
+    "stats": _stats,
+}

@@ -79,5 +79,9 @@ class StartError(CentralError):
     """The program cannot start as it was asked to."""
 
 
+class UnhealthyError(CentralError):
+    """The server that runs does not answer, or cannot do its work."""
+
+
 class StorageError(CentralError):
     """The data folder or the database cannot be used."""

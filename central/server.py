@@ -3,15 +3,12 @@
 import gc
 import logging
 import os
-import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from central.authority import Authority
 from central.catalogue.sqlite.scribe_process import ScribeProcess
@@ -32,8 +29,10 @@ from central.ports import RECEIVERS, Port, PortPlan, check_free
 from central.presence import Presence
 from central.readiness import Readiness
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
+from central.stopping import stop_signals
 from central.tally import Tally
 from central.turns import Turns
+from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
 
 log = logging.getLogger(__name__)
@@ -94,6 +93,7 @@ class Server:
         make_folder(options.data_dir)
         lock = stack.enter_context(serve_lock(options.data_dir))
         authority = _authority(options)
+        read_ahead(options.database)
         database = Database.create(options.database)
         stack.callback(database.close)
         self.database = database
@@ -228,26 +228,9 @@ def _notice_revocations(revocations: Revocations, database: Database, catalogue:
         catalogue.withdraw(member)
 
 
-@contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Calls `stop` at SIGINT and SIGTERM (and Ctrl-Break on Windows). Only in the main thread."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-
-    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])]
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
-    stop = threading.Event()
-    with stop_signals(stop.set):
+    with stop_signals() as stop:
         with Server(options) as server:
             # What was loaded stays; walking through all of it now and then would make a question late.
             gc.freeze()

@@ -4,9 +4,7 @@ import argparse
 import io
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +19,7 @@ from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
 from peer_core.settings import DEFAULT_PORT, parse_name, parse_peer_id
+from peer_core.stopping import stop_signals
 from protos.agreed import KINDS
 
 
@@ -85,22 +84,20 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     if not (arguments.data_dir / "identity").exists():
         raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    peer = Peer(arguments.data_dir, overrides, strict=True)
-    peer.start()
-    try:
-        online = peer.online
-        assert online is not None
-        monitored = f" http={peer.monitored_at}" if peer.monitored_at else ""
-        at = f"peer_api=https://{online.listens_at} local_api={peer.local_url}{monitored}"
-        say(f"ready peer={online.identity.peer_id} {at}")
-        # A wait without a limit cannot be interrupted by signals on Windows.
-        while not ended.wait(1.0):
-            pass
-    finally:
-        peer.stop()
+    with stop_signals() as stop:
+        peer = Peer(arguments.data_dir, overrides, strict=True)
+        peer.start()
+        try:
+            online = peer.online
+            assert online is not None
+            monitored = f" http={peer.monitored_at}" if peer.monitored_at else ""
+            at = f"peer_api=https://{online.listens_at} local_api={peer.local_url}{monitored}"
+            say(f"ready peer={online.identity.peer_id} {at}")
+            # A wait without a limit cannot be interrupted by signals on Windows.
+            while not stop.wait(1.0):
+                pass
+        finally:
+            peer.stop()
     return 0
 
 

@@ -94,7 +94,9 @@ class Courier:
             self._changed()
         work: dict[str, list[Offer]] = {}
         # The oldest first, so that they arrive in the order in which they were sent.
-        offers = self._store.all()[::-1]
+        offers = self._store.known()[::-1]
+        if over := [offer.id for offer in offers if offer.forgotten and not self._has_to_tell(offer)]:
+            self._store.delete(over)
         accepted = {offer.id for offer in offers if offer.state is OfferState.ACCEPTED}
         for offer in offers:
             if self._has_to_tell(offer) or (offer.state.open and not offer.peer_name):

@@ -128,11 +128,11 @@ class Offers:
         return self.get(offer_id)
 
     def forget(self, offer_id: str) -> None:
-        """Takes an ended one off the list. Raises NotFoundError, ConflictError."""
+        """Takes an ended one off the list; the other end is told of it still. Raises NotFoundError, ConflictError."""
         offer = self._offer(offer_id)
         if offer.state.open:
             raise ConflictError("This offer is still open; decline it, or withdraw it, first.")
-        self._store.delete([offer.id])
+        self._store.forget(offer.id)
         self._changed()
 
     def rules(self) -> list[Rule]:
@@ -215,7 +215,7 @@ class Offers:
 
     def _offer(self, offer_id: str) -> Offer:
         offer = self._store.get(offer_id)
-        if offer is None:
+        if offer is None or offer.forgotten:
             raise NotFoundError("There is no such offer; it may have been taken off the list.")
         return offer
 

@@ -93,8 +93,9 @@ def bench_idle(arguments: argparse.Namespace, report: Report) -> None:
     report.add("idle", found)
     for name, row in found.items():
         most_mb, most_percent = idle.MOST[name]
-        print(f"  {name:8} {row['rss_mb']:6.1f} MB resident (under {most_mb:.0f}); {row['pss_mb']:.1f} MB its part")
-        print(f"  {'':8} {row['processor_percent']:6.3f} % of a core (under {most_percent}), {row['threads']} threads")
+        print(f"  {name:8} {row['resident_mb']:6.1f} MB resident, promised under {most_mb:.0f}")
+        print(f"  {'':8} {row['rss_mb']:6.1f} MB with pages that its processes share counted in each")
+        print(f"  {'':8} {row['processor_percent']:6.3f} % of a core, promised under {most_percent}")
 
 
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from central.metrics import Metrics
 from central.service import Answered
 from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
+from protos.sentences import CENTRAL_KEY, Sentence, as_text
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +212,8 @@ class Gate:
 
 
 def _refuse(context: grpc.ServicerContext, status: str, message: str) -> NoReturn:
+    if isinstance(message, Sentence) and message.code:
+        context.set_trailing_metadata(((CENTRAL_KEY, as_text(message).encode()),))
     context.abort(grpc.StatusCode[status], message)
 
 

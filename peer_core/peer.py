@@ -37,6 +37,7 @@ from peer_core.settings import Settings, Value, parse_name
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Located, Transfer, TransferState
+from protos.sentences import as_json
 
 LOCAL_THREADS = 8
 LOCAL_CONNECTIONS = 100
@@ -238,7 +239,7 @@ class Peer:
             "offers": {"undecided": self.offers.undecided(), "revision": self.offers.revision()},
             "key_store": None,
             "data_dir": str(self.data_dir),
-            "notices": [{"code": n.code, "title": n.title, "message": n.message} for n in self._notices()],
+            "notices": [{"code": n.code, "title": n.title, **as_json(n.message, "message")} for n in self._notices()],
         }
         if online is None:
             return status
@@ -268,12 +269,14 @@ class Peer:
     def health(self) -> dict[str, str | None]:
         """What keeps each part from doing its work, as a sentence; None when nothing does."""
         online, library = self._online, self._require_library().trouble()
-        parts = {"library": library.message if library is not None else None, "barrio": None, "central": None}
+        parts: dict[str, str | None] = {"library": None, "barrio": None, "central": None}
+        if library is not None:
+            parts["library"] = str(library.message)
         if online is None:
-            parts["barrio"] = self._offline_because.message if self._offline_because else "not in a barrio yet"
+            parts["barrio"] = str(self._offline_because.message) if self._offline_because else "not in a barrio yet"
         elif not online.directory.presence.reachable:
             trouble = online.directory.presence.trouble
-            parts["central"] = trouble.message if trouble is not None else "the central has not answered yet"
+            parts["central"] = str(trouble.message) if trouble is not None else "the central has not answered yet"
         return parts
 
     def transfer_states(self) -> Counter[TransferState]:
@@ -292,7 +295,9 @@ class Peer:
             with self._lifecycle:
                 # The network took its time; the peer may have been stopped meanwhile.
                 if not self._running:
-                    raise ConflictError("This peer is stopping; it is online at the next start.")
+                    raise ConflictError(
+                        "This peer is stopping; it is online at the next start.", "stopping-online-later"
+                    )
                 self._offline_because = None
                 try:
                     self._go_online(identity)
@@ -366,7 +371,9 @@ class Peer:
     def _joined(self) -> Online:
         """Raises NotJoinedError, or what kept this peer from going online."""
         if self._online is None:
-            raise self._offline_because or NotJoinedError("Join first: paste an invite, or start a barrio yourself.")
+            raise self._offline_because or NotJoinedError(
+                "Join first: paste an invite, or start a barrio yourself.", "join-first"
+            )
         return self._online
 
     def _require_library(self) -> Library:
@@ -397,13 +404,18 @@ class Peer:
         if left < CERTIFICATE_WARNING_SECONDS:
             days = max(0, int(left // 86_400))
             notices.append(
-                StorageError(f"This device's certificate ends in {days} days; reach the central before, to renew it.")
+                StorageError(
+                    "This device's certificate ends in {days} days; reach the central before, to renew it.",
+                    "certificate-ends",
+                    days=days,
+                )
             )
         if online.identity.key_store is KeyStore.FILE:
             notices.append(
                 KeyInFileError(
-                    "No keyring answered when this device joined, so its key's passphrase is in a file that only you "
-                    "can read."
+                    "No keyring answered when this device joined, so its key's passphrase is in a file that "
+                    "only you can read.",
+                    "key-in-file",
                 )
             )
         return notices

@@ -23,7 +23,11 @@ class Revocations:
     def __init__(self, identity: Identity, on_change: Callable[[set[str]], None] = lambda ids: None) -> None:
         key = identity.authority().public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise StorageError(f"The authority in {identity.folder} is damaged; restore it or join again.")
+            raise StorageError(
+                "The authority in {folder} is damaged; restore it or join again.",
+                "authority-damaged",
+                folder=identity.folder,
+            )
         self._key = key
         self._file: Path = identity.folder / "revocations.json"
         self._on_change = on_change
@@ -64,7 +68,7 @@ class Revocations:
             self._key.verify(signature, revocations_message(number, ids), ec.ECDSA(hashes.SHA256()))
         except InvalidSignature as error:
             raise PeerMisbehavedError(
-                "A list of removed members came with a wrong signature; it is ignored."
+                "A list of removed members came with a wrong signature; it is ignored.", "revocations-signature"
             ) from error
 
     def _save(self) -> None:

@@ -19,6 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from peer_core.errors import Fault
+from protos.sentences import as_json
 
 if TYPE_CHECKING:
     from peer_core.server.listener import Listener
@@ -76,7 +77,7 @@ class Problem(ErrorTask):  # type: ignore[misc]  # waitress has no types
         problem = {
             "type": "about:blank",
             "title": error.reason,
-            "detail": error.body,
+            **as_json(error.body),
             "status": error.code,
             "code": "bad-input" if error.code < 500 else "internal",
             "fault": Fault.ME.value,

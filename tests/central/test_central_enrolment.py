@@ -12,12 +12,26 @@ from cryptography.hazmat.primitives import hashes
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from central.authority import Authority
+from peer_core.central_words import told_by_central
 from protos.agreed import encode_id
 from protos.barrio.v1 import enrolment_pb2
 
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 BAD = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_why_an_invite_is_refused_has_a_code_and_values(central: Central) -> None:
+    ended = central.invite(seconds=10, now=1_000_000)
+    for token, code, params in (
+        ("nonsense", "invite-unknown", {}),
+        (ended, "invite-expired", {"ended": "1970-01-12 13:46 UTC"}),
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            central.enrol(token, Device())
+        told = told_by_central(refusal.value)
+        assert (told.code, told.params) == (code, params)
+        assert told == refusal.value.details()
 
 
 def test_an_invited_device_becomes_a_member(central: Central) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.anchors import Nginx
+from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,6 @@ from processes import Central, HeadlessPeer, wait_for  # noqa: E402
 MIB = 1 << 20
 MEMORY = Path("/dev/shm")
 HOLDERS = 4
-INSIDE = "BARRIO_BENCH_INSIDE"
 
 
 def processor_seconds(pid: int) -> float:
@@ -43,14 +43,14 @@ def processor_seconds(pid: int) -> float:
 class Barrio:
     """A central, holders that all share one file, and a peer that fetches it."""
 
-    def __init__(self, root: Path, file: Path, stack: ExitStack) -> None:
+    def __init__(self, root: Path, file: Path, stack: ExitStack, holders: int = HOLDERS) -> None:
         self._file = file
         self._out = root / "out"
         self._out.mkdir()
         central = Central(root / "central", 20.0)
         stack.callback(central.program.stop)
         self.holders = []
-        for number in range(HOLDERS):
+        for number in range(holders):
             share = root / f"share{number}"
             share.mkdir()
             os.link(file, share / file.name)
@@ -63,7 +63,7 @@ class Barrio:
         stack.callback(self.receiver.stop)
         self._api = LocalApi(self.receiver)
         rows = wait_for(lambda: self.receiver.json("search", file.stem), 20, "the file to be found")
-        self._content = rows[0]["content_id"]
+        self.content_id = rows[0]["content_id"]
 
     def use(self, holders: int) -> None:
         """So many of them run from now on."""
@@ -83,7 +83,7 @@ class Barrio:
         receiver = self.receiver.program.process.pid
         sent, received = sum(map(processor_seconds, pids)), processor_seconds(receiver)
         began = time.perf_counter()
-        made = self._api.ask("POST", "/v1/transfers", {"content_id": self._content, "output": str(self._out)})
+        made = self._api.ask("POST", "/v1/transfers", {"content_id": self.content_id, "output": str(self._out)})
         while (now := self._api.ask("GET", f"/v1/transfers/{made['id']}"))["state"] != "done":
             assert now["state"] not in ("failed", "paused"), now
             time.sleep(0.02)
@@ -175,15 +175,8 @@ def _ratio(found: dict[str, Any], name: str) -> dict[str, float]:
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """`options.mebibytes`, `options.rounds`: the file's size, and how often. Runs itself again in a namespace."""
-    if os.environ.get(INSIDE) is None:
-        command = ["unshare", "-n", sys.executable, "-m", "benchmarks.transfer"]
-        command += ["--mebibytes", str(options.mebibytes), "--rounds", str(options.rounds)]
-        done = subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=True, stdout=subprocess.PIPE)
-        return dict(json.loads(done.stdout))
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text("reno")
-    return measure(options.mebibytes, options.rounds)
+    """`options.mebibytes`, `options.rounds`: the file's size, and how often."""
+    return isolated("benchmarks.transfer", measure, mebibytes=options.mebibytes, rounds=options.rounds)
 
 
 def main() -> None:

@@ -12,12 +12,14 @@ INSIDE = "BARRIO_BENCH_INSIDE"
 
 
 def isolated(module: str, measure: Callable[..., dict[str, Any]], **options: int) -> dict[str, Any]:
-    """What `measure(**options)` finds in a network namespace; `module` runs it when called with `--NAME VALUE` of each.
+    """What `measure(**options)` finds in a network namespace, with mounts of its own.
+
+    `module` runs it when called with `--NAME VALUE` of each option.
 
     As root. Raises CalledProcessError.
     """
     if os.environ.get(INSIDE) is None:
-        command = ["unshare", "-n", sys.executable, "-m", module]
+        command = ["unshare", "-n", "-m", sys.executable, "-m", module]
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
         done = subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=True, stdout=subprocess.PIPE)

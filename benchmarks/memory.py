@@ -31,6 +31,7 @@ from processes import Central, HeadlessPeer, wait_for  # isort: skip  # benchmar
 SECONDS = 900.0
 READ_BYTES = 1 << 12
 READS_A_SECOND = 4
+WINDOW = 1 << 17
 
 
 def memory_mb(pid: int, field: str = "VmRSS") -> float:
@@ -140,8 +141,9 @@ def _send(
     with ExitStack() as stack:
         connections = []
         for member in members:
-            raw = socket.create_connection((host, int(port)), 10)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+            raw = socket.socket()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
+            raw.connect((host, int(port)))
             tls = stack.enter_context(member.client_context().wrap_socket(raw, server_hostname=name))
             tls.settimeout(30)
             tls.sendall(f"GET /v1/contents/{content} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())

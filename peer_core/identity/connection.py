@@ -150,7 +150,7 @@ class PeerConnection(http.client.HTTPConnection):
             raise PeerUnreachableError(f"The call to {self.who} was given up.")
 
     def _response(
-        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
+        self, sock: ssl.SSLSocket, debuglevel: int = 0, method: str | None = None
     ) -> http.client.HTTPResponse:
         if self._stream is None or self._stream.sock is not sock:
             self._stream = Stream(self, sock)
@@ -176,6 +176,7 @@ class PeerConnection(http.client.HTTPConnection):
         sock = self.sock
         if sock is None:
             raise http.client.NotConnected
+        assert isinstance(sock, ssl.SSLSocket)
         response = self._response(sock, method=method)
         try:
             response.begin()
@@ -184,16 +185,16 @@ class PeerConnection(http.client.HTTPConnection):
             raise
         return response
 
-    def read_into(self, sock: socket.socket, view: memoryview) -> int:
-        """One read of a record, within the deadline."""
+    def before_read(self, sock: ssl.SSLSocket) -> None:
+        """Reads wait until the deadline at most."""
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             sock.settimeout(min(self._quiet_seconds, left))
-        count = sock.recv_into(view)
+
+    def after_read(self, count: int) -> None:
         self._bytes_in += count
-        return count
 
 
 @contextlib.contextmanager

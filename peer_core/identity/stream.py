@@ -4,27 +4,34 @@ One thread at a time.
 """
 
 import io
-import socket
+import ssl
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 
 READ_BYTES = 1 << 14
 # A large read goes on from record to record for so long, so that those who count bytes hear of them now and then.
 TOGETHER_SECONDS = 0.05
 
 
-class Reader(Protocol):
-    def read_into(self, sock: socket.socket, view: memoryview) -> int:
-        """One read; 0 at the end. Raises OSError."""
+class Clock(Protocol):
+    """Who watches over the time that reading takes, and over what came in."""
+
+    def before_read(self, sock: ssl.SSLSocket) -> None:
+        """Sets how long the next reads may wait. Raises TimeoutError when there is no time left."""
+
+    def after_read(self, count: int) -> None: ...
 
 
 class Stream(io.BufferedIOBase):
     """In the place of both the socket and its file that an HTTPResponse asks for. Closing an answer leaves it open:
     what was read beyond one answer is the beginning of the next."""
 
-    def __init__(self, reader: Reader, sock: socket.socket) -> None:
+    def __init__(self, clock: Clock, sock: ssl.SSLSocket) -> None:
         self.sock = sock
-        self._reader = reader
+        # Into a buffer it gives a number of bytes; its types do not say so.
+        self._read_some: Callable[[int, bytearray | memoryview], int] = cast(Any, sock.read)
+        self._clock = clock
         self._early = memoryview(b"")
 
     def makefile(self, mode: str) -> "Stream":
@@ -70,16 +77,27 @@ class Stream(io.BufferedIOBase):
         if got:
             view[:got] = self._early[:got]
             self._early = self._early[got:]
-        until = time.monotonic() + TOGETHER_SECONDS
-        while got < len(view):
-            count = self._reader.read_into(self.sock, view[got:])
-            got += count
-            if not count or time.monotonic() > until:
-                break
-        return got
+        return got + self._read(view[got:]) if got < len(view) else got
 
     def _more(self) -> bool:
         buffer = bytearray(READ_BYTES)
-        count = self._reader.read_into(self.sock, memoryview(buffer))
+        self._clock.before_read(self.sock)
+        count = self._read_some(READ_BYTES, buffer)
+        self._clock.after_read(count)
         self._early = memoryview(buffer)[:count]
         return count > 0
+
+    def _read(self, view: memoryview) -> int:
+        """TLS gives 16 KiB at a time, so what is done for each of them counts."""
+        self._clock.before_read(self.sock)
+        read, now, size, got = self._read_some, time.monotonic, len(view), 0
+        until = now() + TOGETHER_SECONDS
+        try:
+            while got < size:
+                count = read(size - got, view[got:])
+                got += count
+                if not count or now() > until:
+                    break
+        finally:
+            self._clock.after_read(got)
+        return got

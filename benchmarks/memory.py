@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
-from benchmarks.transfer import MEMORY, processor_seconds
+from benchmarks.transfer import MEMORY
 from peer_core.identity.enrolment import join
 from protos.agreed import peer_host_name
 
@@ -135,7 +135,7 @@ def _send(
         data.mkdir()
         members.append(join(data, invite, f"Reader {number}"))
     time.sleep(1)
-    idle, processor = memory_mb(pid), processor_seconds(pid)
+    idle = memory_mb(pid)
     host, _, port = sender.listen.rpartition(":")
     name, most = peer_host_name(sender.peer_id), idle
     with ExitStack() as stack:
@@ -161,11 +161,10 @@ def _send(
     return {
         "readers": readers,
         "seconds": seconds,
-        "read_mb": round(read / 1e6, 1),
+        "read_mb": round(read / 1e6, 3),
         "idle_mb": round(idle, 1),
         "most_mb": round(most, 1),
         "more_than_idle_mb": round(most - idle, 1),
-        "processor_s": round(processor_seconds(pid) - processor, 2),
     }
 
 

@@ -78,11 +78,13 @@ class Switch:
         self._space.ip("link", "add", "br0", "type", "bridge")
         self._space.ip("link", "set", "br0", "up")
 
-    def wire(self, host: Namespace, address: str) -> None:
-        """`host` gets eth0 with `address` (such as 10.77.0.2/24)."""
+    def wire(self, host: Namespace, address: str, mtu: int = 1500) -> None:
+        """`host` gets eth0 with `address` (such as 10.77.0.2/24) and frames of `mtu` bytes."""
         port = f"p{next(_numbers)}"
         self._space.ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", host.name)
         self._space.ip("link", "set", port, "master", "br0", "up")
+        self._space.ip("link", "set", port, "mtu", str(mtu))
+        host.ip("link", "set", "eth0", "mtu", str(mtu))
         host.ip("address", "add", address, "dev", "eth0")
         host.ip("link", "set", "eth0", "up")
 

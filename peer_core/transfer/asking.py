@@ -34,8 +34,8 @@ def read_meeting(connection: PeerConnection) -> list[str]:
     """
     try:
         with converted(connection.who), connection.next_answer("POST") as response:
-            told = json.loads(_body(response, connection.who, MOST_ANSWER_BYTES))
-        peers = told["peers"][:MOST_PEERS]
+            body = _body(response, connection.who, MOST_ANSWER_BYTES)
+        peers = json.loads(body)["peers"][:MOST_PEERS]
         for peer_id in peers:
             decode_id(peer_id)
     except GoneError:

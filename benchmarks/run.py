@@ -1,6 +1,7 @@
 """`./barrio bench [NAME]…`: runs benches, prints what they found beside what is promised, keeps it as JSON."""
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks import (
     kills,
     links,
     memory,
+    package,
     rivals,
     scan,
     serving,
@@ -131,6 +133,13 @@ def bench_small(arguments: argparse.Namespace, report: Report) -> None:
     _add(report, "small", small.run(argparse.Namespace(files=10_000)))
 
 
+def bench_package(arguments: argparse.Namespace, report: Report) -> None:
+    """Sizes of the packages, and how soon their programs answer. Builds them first."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = Path(folder) / "dist", Path(folder) / "work"
+        _add(report, "package", package.run(*places, compressed=arguments.scale != "100k"))
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -152,6 +161,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "links": bench_links,
     "memory": bench_memory,
     "kills": bench_kills,
+    "package": bench_package,
 }
 
 

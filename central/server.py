@@ -3,22 +3,20 @@
 import gc
 import logging
 import os
-import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
+from central.answering import Probe
 from central.authority import Authority
 from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
-from central.config import Address
+from central.config import Address, default_network_name
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.directory import Directory
 from central.domain import Quota
 from central.enrolment import Enrolment
@@ -31,8 +29,11 @@ from central.metrics import Metrics
 from central.ports import RECEIVERS, Port, PortPlan, check_free
 from central.presence import Presence
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
+from central.stopping import stop_signals
 from central.turns import Turns
+from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
+from protos.operating.notify import Manager
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ NETWORK_NAME = "network_name"
 
 @dataclass(frozen=True)
 class Options:
-    """What `serve` was asked for. `name` names a new barrio; one that has a name keeps it."""
+    """What `serve` was asked for. `name` names the barrio; empty: as it is named, a new one after this machine."""
 
     data_dir: Path
     database: Path
@@ -57,7 +58,7 @@ class Options:
 
 
 class Server:
-    """Serves inside `with`; `addresses` and `database` are there then.
+    """Serves inside `with`; `addresses`, `database` and `probe` are there then.
 
     Raises StartError or StorageError when it cannot begin, and leaves nothing behind.
     """
@@ -75,6 +76,8 @@ class Server:
                 raise storage_error(self._options.database, error) from error
             except OSError as error:
                 where = self._options.data_dir
+                if is_full(error):
+                    raise StorageError(f"the disk of the data folder {where} is full; make room there") from error
                 raise StorageError(f"the data folder {where} cannot be used ({error.strerror or error})") from error
             self._stack = stack.pop_all()
         return self
@@ -92,6 +95,7 @@ class Server:
         make_folder(options.data_dir)
         lock = stack.enter_context(serve_lock(options.data_dir))
         authority = _authority(options)
+        read_ahead(options.database)
         database = Database.create(options.database)
         stack.callback(database.close)
         self.database = database
@@ -149,6 +153,8 @@ class Server:
         self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))
         self.addresses.write(options.data_dir)
         stack.callback((options.data_dir / RUNNING_FILE).unlink, missing_ok=True)
+        self.probe = Probe(authority, database, (port.workers, enrol_port.workers), self.addresses)
+        stack.callback(self.probe.close)
 
 
 def _ports(options: Options, authority: Authority) -> tuple[Port, Port]:
@@ -176,7 +182,9 @@ def _authority(options: Options) -> Authority:
 
 def _network_name(database: Database, name: str) -> str:
     with database.write(durable=True) as connection:
-        connection.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, name))
+        how = "REPLACE" if name else "IGNORE"
+        given = name or default_network_name()
+        connection.execute(f"INSERT OR {how} INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, given))
         row = connection.execute("SELECT value FROM setting WHERE key = ?", (NETWORK_NAME,)).fetchone()
     return str(row[0])
 
@@ -193,27 +201,13 @@ def _notice_revocations(revocations: Revocations, database: Database, catalogue:
         catalogue.withdraw(member)
 
 
-@contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Calls `stop` at SIGINT and SIGTERM (and Ctrl-Break on Windows). Only in the main thread."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-
-    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])]
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
-    stop = threading.Event()
-    with stop_signals(stop.set):
-        with Server(options) as server:
+    manager = Manager.take(os.environ)
+    with stop_signals() as stop, ExitStack() as stack:
+        with manager.starting():
+            server = stack.enter_context(Server(options))
+        with manager.serving(server.probe.answers):
             # What was loaded stays; walking through all of it now and then would make a question late.
             gc.freeze()
             at = server.addresses

@@ -35,6 +35,7 @@ _COLUMNS = {
     "ended": "o.ended",
     "folder": "o.folder",
     "trouble": "o.trouble",
+    "forgotten": "o.forgotten",
 }
 SELECT = f"SELECT {', '.join(_COLUMNS.values())} FROM offers o JOIN parcels p ON p.id = o.parcel "
 
@@ -50,6 +51,7 @@ def offer(row: Sequence[Any]) -> Offer:
     values["state"] = OfferState(values["state"])
     values["told"] = OfferState(values["told"]) if values["told"] else None
     values["names"] = tuple(json.loads(values["names"]))
+    values["forgotten"] = bool(values["forgotten"])
     values["trouble"] = trouble_from_json(values["trouble"])
     return Offer(**values)
 

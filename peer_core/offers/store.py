@@ -13,12 +13,16 @@ from peer_core.offers.rows import SELECT, any_of, held, names_in, names_of, offe
 from peer_core.offers.types import OPEN, Direction, Offer, OfferedFile, OfferState, Rule
 from peer_core.transfer.record import trouble_to_json
 from peer_core.transfer.types import Trouble
+from protos.sentences import say
 
 KIND = Kind(
     application_id=0x42_61_72_4F,
     migrations="peer_core.offers.migrations",
-    name="list of offers",
-    when_damaged="move that file away and start again. Your files and what you downloaded are not affected.",
+    name=say("list of offers", "database-offers"),
+    when_damaged=say(
+        "move that file away and start again. Your files and what you downloaded are not affected.",
+        "database-offers-damaged",
+    ),
 )
 _ADD = (
     "INSERT INTO offers (id, direction, peer_id, peer_name, number, parcel, state, told, created, expires, folder, "
@@ -37,7 +41,11 @@ class OfferStore:
     # Reading
 
     def all(self) -> list[Offer]:
-        """Newest first."""
+        """Those on the list, newest first."""
+        return [offer for offer in self.known() if not offer.forgotten]
+
+    def known(self) -> list[Offer]:
+        """Newest first, with those that are off the list and still to be told."""
         with self._database.read() as db:
             return [offer(row) for row in db.execute(SELECT + "ORDER BY o.created DESC, o.id").fetchall()]
 
@@ -300,13 +308,22 @@ class OfferStore:
                 (now, now),
             ).rowcount
 
+    def forget(self, offer_id: str) -> None:
+        """Takes an ended one off the list. It stays on disk until `delete`."""
+        with self._database.write() as db:
+            db.execute("UPDATE offers SET forgotten = 1 WHERE id = ?", (offer_id,))
+
     def delete(self, offer_ids: Iterable[str]) -> None:
+        """Also of what the other end does not know yet."""
         with self._database.write() as db:
             db.executemany("DELETE FROM offers WHERE id = ?", [(id_,) for id_ in offer_ids])
             db.execute("DELETE FROM parcels WHERE id NOT IN (SELECT parcel FROM offers)")
 
     def prune(self, direction: Direction, keep: int, peer_id: str | None = None) -> None:
-        """Forgets all but the newest `keep` of those that have ended and that the other end knows of."""
+        """Takes all but the newest `keep` of those that have ended off the list.
+
+        As many again are kept for those at the other end who do not know yet; older ones go untold.
+        """
         one = "" if peer_id is None else " AND peer_id = ?"
         with self._database.read() as db:
             rows = db.execute(
@@ -314,5 +331,9 @@ class OfferStore:
                 "ORDER BY ended DESC LIMIT -1 OFFSET ?",
                 (direction.value, *([] if peer_id is None else [peer_id]), keep),
             ).fetchall()
-        if rows:
-            self.delete(id_ for (id_,) in rows)
+        if not rows:
+            return
+        with self._database.write() as db:
+            db.executemany("UPDATE offers SET forgotten = 1 WHERE id = ? AND forgotten = 0", rows[:keep])
+        if len(rows) > keep:
+            self.delete(id_ for (id_,) in rows[keep:])

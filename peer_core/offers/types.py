@@ -52,7 +52,8 @@ class Offer:
     """What one member offers another. `id` is this peer's own, `number` the sender's, which both ends know.
 
     `told`: what the other end is known to know. `names`: the first of what is in it, folders with a "/" at the end.
-    `changed`: files that are not any more what was offered. Times are seconds since 1970; sizes in bytes.
+    `changed`: files that are not any more what was offered. `forgotten`: off the list, kept until the other end
+    knows how it ended. Times are seconds since 1970; sizes in bytes.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Offer:
     ended: float | None
     folder: str
     trouble: Trouble | None
+    forgotten: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ def ask_pieces(connection: PeerConnection, content: str, count: int) -> Bitmap:
     try:
         return Bitmap(count, bits)
     except ValueError as error:
-        raise PeerMisbehavedError(f"{connection.who} told about other pieces than there are.") from error
+        raise PeerMisbehavedError(
+            "{name} told about other pieces than there are.", "holder-other-pieces", name=connection.who
+        ) from error
 
 
 def send_meeting(connection: PeerConnection, content: str) -> None:
@@ -41,7 +43,9 @@ def read_meeting(connection: PeerConnection) -> list[str]:
     except GoneError:
         return []
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise PeerMisbehavedError(f"{connection.who} answered something that names no members.") from error
+        raise PeerMisbehavedError(
+            "{name} answered something that names no members.", "holder-no-members", name=connection.who
+        ) from error
     return list(peers)
 
 
@@ -58,7 +62,9 @@ def _body(response: http.client.HTTPResponse, who: str, most: int) -> bytes:
     try:
         check_status(response, who)
         if response.status != http.client.OK:
-            raise PeerUnreachableError(f"{who} answered with status {response.status}.")
+            raise PeerUnreachableError(
+                "{name} answered with status {status}.", "holder-status", name=who, status=response.status
+            )
     except PeerUnreachableError:
         read_bounded(response, MOST_ANSWER_BYTES, who)
         raise

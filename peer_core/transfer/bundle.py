@@ -60,14 +60,20 @@ class Bundles:
                     yield None
                     continue
                 if size > SMALL_BYTES:
-                    raise PeerMisbehavedError(f"{self.holder.name} wants to send more than was asked for.")
+                    raise PeerMisbehavedError(
+                        "{name} wants to send more than was asked for.", "peer-too-much", name=self.holder.name
+                    )
                 data = self._read(response, size)
                 manifest = Manifest(size, piece_size_for(size), piece_hash(data) if size else b"")
                 if manifest.content_id != content_id:
-                    raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
+                    raise PeerMisbehavedError(
+                        "{name} sent wrong bytes; nothing of them is kept.", "holder-wrong-bytes", name=self.holder.name
+                    )
                 yield content_id, data, manifest
             if response.read(1):
-                raise PeerMisbehavedError(f"{self.holder.name} sent more than was asked for.")
+                raise PeerMisbehavedError(
+                    "{name} sent more than was asked for.", "holder-sent-more", name=self.holder.name
+                )
 
     def _answer(self, content_ids: Sequence[bytes]) -> http.client.HTTPResponse:
         """The answer, of which only the body is left to be read; waits in line when it must."""
@@ -91,7 +97,12 @@ class Bundles:
                     continue
                 if response.status != http.client.OK:
                     # An older program, that does not know the question.
-                    raise GoneError(f"{self.holder.name} answered with status {response.status}.")
+                    raise GoneError(
+                        "{name} answered with status {status}.",
+                        "holder-status",
+                        name=self.holder.name,
+                        status=response.status,
+                    )
             except BaseException:
                 response.close()
                 raise
@@ -106,7 +117,7 @@ class Bundles:
             want = min(CHUNK, length - got)
             allowed = self._intake.allow(self.holder.peer_id, want, self._stopping.is_set)
             if not allowed:
-                raise PeerUnreachableError("The download stops.")
+                raise PeerUnreachableError("The download stops.", "download-stops")
             count = response.readinto(view[got : got + allowed])
             self._intake.give_back(self.holder.peer_id, allowed - count)
             if not count:

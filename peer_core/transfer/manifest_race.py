@@ -38,7 +38,7 @@ class ManifestRace:
         # Guarded by _condition.
         self._running: set[PeerConnection] = set()
         self._manifest: Manifest | None = None
-        self._failure: BarrioError = NoSourceError("Nobody online has this file now.")
+        self._failure: BarrioError = NoSourceError("Nobody online has this file now.", "no-source")
         self._over = False
 
     def run(self) -> Manifest:
@@ -79,7 +79,7 @@ class ManifestRace:
             with converted(connection.who):
                 manifest = Manifest.from_bytes(self._body(connection), self._content_id)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
-            log.info("no manifest: %s", error.message)
+            log.info("no manifest: %s", error.logged)
             failure = error
         finally:
             connection.close()
@@ -97,7 +97,12 @@ class ManifestRace:
         with connection.getresponse() as response:
             check_status(response, connection.who)
             if response.status != http.client.OK:
-                raise PeerMisbehavedError(f"{connection.who} answered with status {response.status}.")
+                raise PeerMisbehavedError(
+                    "{name} answered with status {status}.",
+                    "holder-status",
+                    name=connection.who,
+                    status=response.status,
+                )
             length = min(response.length or 0, self._most)
             connection.deadline = time.monotonic() + HEAD_SECONDS + length / SLOWEST_BYTES_PER_SECOND
             return read_bounded(response, self._most, connection.who)

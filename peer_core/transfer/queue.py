@@ -170,7 +170,7 @@ class Transfers:
         with self._condition:
             folder = self._roster.folders.get(folder_id)
             if folder is None:
-                raise NotFoundError("There is no such folder among the transfers.")
+                raise NotFoundError("There is no such folder among the transfers.", "transfer-no-folder")
             shown = folder.files[after : after + limit]
             following = after + len(shown)
             return [self._file(file) for file in shown], following if following < len(folder.files) else None
@@ -209,7 +209,7 @@ class Transfers:
                 return self._folder(folder)
             record = self._record(transfer_id)
             if record.state in (*_ENDED, TransferState.SKIPPED):
-                raise ConflictError("This transfer has ended; there is nothing to pause.")
+                raise ConflictError("This transfer has ended; there is nothing to pause.", "transfer-ended")
             if not self._runner.runs(transfer_id):
                 if record.state.active:
                     self._runner.forget(transfer_id)
@@ -231,7 +231,7 @@ class Transfers:
                 return self._folder(folder)
             record = self._record(transfer_id)
             if record.state in (TransferState.DONE, TransferState.SKIPPED):
-                raise ConflictError("This transfer is done already.")
+                raise ConflictError("This transfer is done already.", "transfer-done")
             return self._take_up(record)
 
     def cancel(self, transfer_id: str, keep: bool = False) -> None:
@@ -246,7 +246,7 @@ class Transfers:
                 return
             record = self._record(transfer_id)
             if record.parent:
-                raise BadInputError("This file belongs to a folder; set “wanted” to false instead.")
+                raise BadInputError("This file belongs to a folder; set “wanted” to false instead.", "file-want-folder")
             if self._runner.runs(transfer_id):
                 self._runner.stop_jobs([transfer_id], Wish.KEEP if keep else Wish.CANCEL)
             else:
@@ -302,7 +302,7 @@ class Transfers:
         with self._condition:
             folder = self._roster.folders.get(folder_id)
             if folder is None:
-                raise NotFoundError("There is no such folder among the transfers.")
+                raise NotFoundError("There is no such folder among the transfers.", "transfer-no-folder")
             self._folders.choose(folder, wanted, ids, have)
             self._condition.notify_all()
             return self._folder(folder)
@@ -370,7 +370,7 @@ class Transfers:
     def _record(self, transfer_id: str) -> Record:
         record = self._roster.records.get(transfer_id)
         if record is None:
-            raise NotFoundError("There is no such transfer; it may have been taken off the list.")
+            raise NotFoundError("There is no such transfer; it may have been taken off the list.", "transfer-unknown")
         return record
 
     def _own_unit(self, transfer_id: str) -> Unit:
@@ -379,7 +379,7 @@ class Transfers:
             return folder.record
         record = self._record(transfer_id)
         if record.parent:
-            raise BadInputError("This file belongs to a folder; order the folder instead.")
+            raise BadInputError("This file belongs to a folder; order the folder instead.", "file-order-folder")
         return record
 
     def _save_units(self, units: Sequence[Unit]) -> None:

@@ -10,6 +10,7 @@ from benchmarks import (
     catalogue,
     hashing,
     heartbeats,
+    idle,
     indexing,
     kills,
     links,
@@ -140,6 +141,17 @@ def bench_package(arguments: argparse.Namespace, report: Report) -> None:
         _add(report, "package", package.run(*places, compressed=arguments.scale != "100k"))
 
 
+def bench_idle(arguments: argparse.Namespace, report: Report) -> None:
+    """Memory and processor time of a central and a headless peer with nothing to do."""
+    found = idle.run(argparse.Namespace(seconds=60))
+    report.add("idle", found)
+    for name, row in found.items():
+        most_mb, most_percent = idle.MOST[name]
+        print(f"  {name:8} {row['resident_mb']:6.1f} MB resident, promised under {most_mb:.0f}")
+        print(f"  {'':8} {row['rss_mb']:6.1f} MB with pages that its processes share counted in each")
+        print(f"  {'':8} {row['processor_percent']:6.3f} % of a core, promised under {most_percent}")
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -162,6 +174,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "memory": bench_memory,
     "kills": bench_kills,
     "package": bench_package,
+    "idle": bench_idle,
 }
 
 

@@ -23,7 +23,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen {host}:{port} ssl;
         ssl_protocols TLSv1.3;
         ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
         ssl_certificate {folder}/server.pem;
@@ -39,20 +39,21 @@ http {{
 class Nginx:
     """Serves a folder with mutual TLS 1.3 and one worker."""
 
-    def __init__(self, folder: Path, files: Path) -> None:
+    def __init__(self, folder: Path, files: Path, host: str = "127.0.0.1") -> None:
         folder.mkdir()
         self._folder = folder
-        _certificates(folder)
+        _certificates(folder, host)
+        self._host = host
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((host, 0))
             self._port = free.getsockname()[1]
         config = folder / "nginx.conf"
-        config.write_text(_CONFIG.format(folder=folder, port=self._port, files=files))
+        config.write_text(_CONFIG.format(folder=folder, host=host, port=self._port, files=files))
         self._process = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self._port), 1).close()
+                socket.create_connection((host, self._port), 1).close()
                 return
             except OSError:
                 time.sleep(0.05)
@@ -63,7 +64,7 @@ class Nginx:
         """The command that fetches a file of the folder."""
         f = self._folder
         keys = ["--cacert", f"{f}/authority.pem", "--cert", f"{f}/client.pem", "--key", f"{f}/client.key"]
-        return ["curl", "-sS", "--fail", *keys, "-o", str(target), f"https://127.0.0.1:{self._port}/{name}"]
+        return ["curl", "-sS", "--fail", *keys, "-o", str(target), f"https://{self._host}:{self._port}/{name}"]
 
     def processor_seconds(self) -> float:
         """Of its worker."""
@@ -79,7 +80,7 @@ class Nginx:
         self._process.wait(10)
 
 
-def _certificates(folder: Path) -> None:
+def _certificates(folder: Path, host: str) -> None:
     """An authority, and a server's and a client's certificate by it; P-256."""
 
     def openssl(*words: str) -> None:
@@ -91,7 +92,7 @@ def _certificates(folder: Path) -> None:
     openssl(
         "req", "-x509", *curve, "-keyout", "authority.key", "-out", "authority.pem", "-subj", "/CN=bench", "-days", "2"
     )
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    (folder / "names").write_text(f"subjectAltName=IP:{host}")
     for name in ("server", "client"):
         openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         openssl(

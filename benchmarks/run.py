@@ -6,7 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, idle, indexing, package, scan, small, storm, transfer
+from benchmarks import (
+    catalogue,
+    hashing,
+    heartbeats,
+    idle,
+    indexing,
+    kills,
+    links,
+    memory,
+    package,
+    rivals,
+    scan,
+    serving,
+    small,
+    storm,
+    transfer,
+)
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -79,8 +95,38 @@ def bench_index(arguments: argparse.Namespace, report: Report) -> None:
 
 def bench_transfer(arguments: argparse.Namespace, report: Report) -> None:
     """A large file from one holder and from four, beside nginx and curl."""
-    size = {"100k": 256, "1m": 1024, "10m": 2048}[arguments.scale]
-    _add(report, "transfer", transfer.run(argparse.Namespace(mebibytes=size, rounds=5)))
+    options = argparse.Namespace(mebibytes=_MEBIBYTES[arguments.scale], rounds=5, holders=transfer.HOLDERS)
+    _add(report, "transfer", transfer.run(options))
+
+
+def bench_serving(arguments: argparse.Namespace, report: Report) -> None:
+    """A large file from a holder to curl, beside nginx."""
+    _add(report, "serving", serving.run(argparse.Namespace(mebibytes=_MEBIBYTES[arguments.scale], rounds=5)))
+
+
+def bench_rivals(arguments: argparse.Namespace, report: Report) -> None:
+    """A large file by Barrio, Syncthing, libtorrent and magic-wormhole."""
+    _add(report, "rivals", rivals.run(argparse.Namespace(mebibytes=_MEBIBYTES[arguments.scale], rounds=5)))
+
+
+def bench_links(arguments: argparse.Namespace, report: Report) -> None:
+    """Limited holders, one that dies, and a long link with losses."""
+    full = arguments.scale != "100k"
+    options = argparse.Namespace(mebibytes=1000 if full else 600, lossy_mebibytes=96, rounds=5 if full else 1)
+    options.mtu, options.dents = None, True
+    _add(report, "links", links.run(options))
+
+
+def bench_memory(arguments: argparse.Namespace, report: Report) -> None:
+    """Receiving a huge sparse file; sending to 100 slow readers."""
+    size, received = {"100k": (10, 1), "1m": (100, 4), "10m": (100, 8)}[arguments.scale]
+    options = argparse.Namespace(gigabytes=size, received=received, readers=100, seconds=15)
+    _add(report, "memory", memory.run(options))
+
+
+def bench_kills(arguments: argparse.Namespace, report: Report) -> None:
+    """A receiver killed at each tenth of a download."""
+    _add(report, "kills", kills.run(argparse.Namespace(mebibytes=2048)))
 
 
 def bench_small(arguments: argparse.Namespace, report: Report) -> None:
@@ -112,6 +158,7 @@ def _add(report: Report, name: str, found: dict[str, Any]) -> None:
         print(f"  {key:40} {value}")
 
 
+_MEBIBYTES = {"100k": 256, "1m": 1024, "10m": 2048}
 # Files to look at and index, MiB to hash, new files at once.
 _BY_SCALE = {"100k": (20_000, 512, 2_000), "1m": (200_000, 2048, 10_000), "10m": (1_000_000, 2048, 50_000)}
 BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
@@ -121,6 +168,11 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "index": bench_index,
     "transfer": bench_transfer,
     "small": bench_small,
+    "serving": bench_serving,
+    "rivals": bench_rivals,
+    "links": bench_links,
+    "memory": bench_memory,
+    "kills": bench_kills,
     "package": bench_package,
     "idle": bench_idle,
 }

@@ -115,10 +115,11 @@ def run_command(program: str, *args: str, seconds: float = 60, env: Mapping[str,
 class Central:
     """A central with its data folder. Ports stay the same over a restart."""
 
-    def __init__(self, data: Path, heartbeat: float = 2.0) -> None:
+    def __init__(self, data: Path, heartbeat: float = 2.0, host: str = "127.0.0.1") -> None:
         self.data = data
         self.heartbeat = heartbeat
-        self.listen = self.enrol = "127.0.0.1:0"
+        self._host = host
+        self.listen = self.enrol = f"{host}:0"
         self.program = self.start()
 
     def start(self) -> Program:
@@ -146,7 +147,7 @@ class Central:
         return str(done.stdout).strip()
 
     def invite(self, uses: int = 1, *args: str) -> str:
-        return self.verb("invite", "--host", "127.0.0.1", "--uses", str(uses), *args)
+        return self.verb("invite", "--host", self._host, "--uses", str(uses), *args)
 
 
 class LocalApi:

@@ -6,16 +6,16 @@ One thread uses it; any thread may `abort` it, at every moment from before it co
 import contextlib
 import errno
 import http.client
-import io
 import selectors
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from peer_core.addresses import parse_url
 from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.store import Identity
+from peer_core.identity.stream import Stream
 from peer_core.system_words import system_words
 from protos.agreed import peer_host_name
 from protos.sentences import say
@@ -52,6 +52,7 @@ class PeerConnection(http.client.HTTPConnection):
         self._aborted = False
         self._bytes_in = 0
         self._bytes_before = 0
+        self._stream: Stream | None = None
         self.response_class = self._response  # type: ignore[assignment]  # called like the class that it makes
 
     def open(self, seconds: float) -> None:
@@ -151,43 +152,51 @@ class PeerConnection(http.client.HTTPConnection):
             raise PeerUnreachableError("The call to {name} was given up.", "call-given-up", name=self.who)
 
     def _response(
-        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
+        self, sock: ssl.SSLSocket, debuglevel: int = 0, method: str | None = None
     ) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Reading(self, sock), debuglevel, method)  # type: ignore[arg-type]
+        if self._stream is None or self._stream.sock is not sock:
+            self._stream = Stream(self, sock)
+        return http.client.HTTPResponse(self._stream, debuglevel, method)  # type: ignore[arg-type]
 
-    def read_into(self, sock: socket.socket, view: memoryview) -> int:
-        """One read, within the deadline."""
+    def send_ahead(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Sends a request without a body, also while the answer to the one before it is not read yet.
+
+        Answers come in order, each by `next_answer` once the body before it is read. Not to be mixed with `request`
+        while one is awaited. Raises OSError.
+        """
+        sock = self.sock
+        if sock is None:
+            raise http.client.NotConnected
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Accept-Encoding: identity"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if method == "POST":
+            lines.append("Content-Length: 0")
+        sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+
+    def next_answer(self, method: str) -> http.client.HTTPResponse:
+        """To the first request that was sent ahead and not answered. Raises OSError, HTTPException."""
+        sock = self.sock
+        if sock is None:
+            raise http.client.NotConnected
+        assert isinstance(sock, ssl.SSLSocket)
+        response = self._response(sock, method=method)
+        try:
+            response.begin()
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def before_read(self, sock: ssl.SSLSocket) -> None:
+        """Reads wait until the deadline at most."""
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             sock.settimeout(min(self._quiet_seconds, left))
-        count = sock.recv_into(view)
+
+    def after_read(self, count: int) -> None:
         self._bytes_in += count
-        return count
-
-
-class _Reading:
-    """What HTTPResponse takes for a socket: it asks for a file and reads that."""
-
-    def __init__(self, connection: PeerConnection, sock: socket.socket) -> None:
-        self._connection = connection
-        self._sock = sock
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Raw(self._connection, self._sock), 1 << 16)
-
-
-class _Raw(io.RawIOBase):
-    def __init__(self, connection: PeerConnection, sock: socket.socket) -> None:
-        self._connection = connection
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is what it gets
-        return self._connection.read_into(self._sock, buffer)
 
 
 @contextlib.contextmanager

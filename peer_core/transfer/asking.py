@@ -23,14 +23,21 @@ def ask_pieces(connection: PeerConnection, content: str, count: int) -> Bitmap:
         ) from error
 
 
-def meet(connection: PeerConnection, content: str) -> list[str]:
-    """Tells a holder that this peer serves what it has of a content; the ids of others that do, at most 16.
+def send_meeting(connection: PeerConnection, content: str) -> None:
+    """Tells a holder that this peer serves what it has of a content; `read_meeting` gets the answer."""
+    with converted(connection.who):
+        connection.send_ahead("POST", f"/v1/contents/{content}/sources", {"User-Agent": USER_AGENT})
+
+
+def read_meeting(connection: PeerConnection) -> list[str]:
+    """The ids of others that download the content, at most 16.
 
     None of them from a holder that does not know the question. Raises PeerUnreachableError, PeerMisbehavedError.
     """
     try:
-        told = json.loads(_asked(connection, "POST", f"/v1/contents/{content}/sources", MOST_ANSWER_BYTES))
-        peers = told["peers"][:MOST_PEERS]
+        with converted(connection.who), connection.next_answer("POST") as response:
+            body = _body(response, connection.who, MOST_ANSWER_BYTES)
+        peers = json.loads(body)["peers"][:MOST_PEERS]
         for peer_id in peers:
             decode_id(peer_id)
     except GoneError:
@@ -47,16 +54,18 @@ def _asked(connection: PeerConnection, method: str, path: str, most: int) -> byt
     with converted(connection.who):
         connection.request(method, path, headers={"User-Agent": USER_AGENT})
         with connection.getresponse() as response:
-            try:
-                check_status(response, connection.who)
-                if response.status != http.client.OK:
-                    raise PeerUnreachableError(
-                        "{name} answered with status {status}.",
-                        "holder-status",
-                        name=connection.who,
-                        status=response.status,
-                    )
-            except PeerUnreachableError:
-                read_bounded(response, MOST_ANSWER_BYTES, connection.who)
-                raise
-            return read_bounded(response, most, connection.who)
+            return _body(response, connection.who, most)
+
+
+def _body(response: http.client.HTTPResponse, who: str, most: int) -> bytes:
+    """Read to its end also when it is an error."""
+    try:
+        check_status(response, who)
+        if response.status != http.client.OK:
+            raise PeerUnreachableError(
+                "{name} answered with status {status}.", "holder-status", name=who, status=response.status
+            )
+    except PeerUnreachableError:
+        read_bounded(response, MOST_ANSWER_BYTES, who)
+        raise
+    return read_bounded(response, most, who)

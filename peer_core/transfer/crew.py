@@ -225,6 +225,10 @@ class Crew:
         with self._condition:
             return None if self._ended() else self._picker.next(key, self._sources[key].run_times)
 
+    def take_ahead(self, key: str) -> Run | None:
+        with self._condition:
+            return self.take_now(key) if self._picker.plenty else None
+
     def has(self, key: str, pieces: Bitmap) -> None:
         with self._condition:
             self._picker.has_now(key, pieces)

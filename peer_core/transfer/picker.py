@@ -120,8 +120,17 @@ class Picker:
             self._release(piece, key)
 
     @property
+    def plenty(self) -> bool:
+        """Whether a source may have two runs without leaving another one idle."""
+        return len(self._sources) < 2 or self._untaken > 2 * len(self._sources)
+
+    @property
     def complete(self) -> bool:
         return self._present.full
+
+    @property
+    def _untaken(self) -> int:
+        return self._count - len(self._present) - len(self._taken)
 
     def _all(self) -> range:
         return range(self._lowest, self._count)
@@ -160,6 +169,6 @@ class Picker:
         self._rarity = [sum(piece in has for has in partial) for piece in range(self._count)] if partial else []
 
     def _run_length(self, times: int) -> int:
-        missing = self._count - len(self._present) - len(self._taken)
-        share = missing // (2 * max(1, len(self._sources)))
+        # Who is alone need not finish together with anybody.
+        share = self._untaken // (2 * len(self._sources)) if len(self._sources) > 1 else self._untaken
         return max(1, min(times * self._longest, share))

@@ -1,6 +1,7 @@
 """One holder at work for one download: a thread with one connection that fetches runs of pieces and verifies each.
 
-Whatever the holder does, nothing unverified leaves this module, and memory is bounded by two pieces.
+Whatever the holder does, nothing unverified leaves this module, and memory is bounded by two pieces. The next run is
+asked for while the answer for the one before it arrives.
 """
 
 import http.client
@@ -26,7 +27,7 @@ STALL_SECONDS = 15.0
 # Runs quicker than this are doubled, up to so many times their usual length; slower ones are as usual again.
 QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.1, 0.5
 MOST_RUN_TIMES = 8
-CHUNK = 64 << 10
+CHUNK = 256 << 10
 MAX_FAILURES = 3
 RETRY_SECONDS = 0.5
 # Right pieces after a wrong one, until a source is trusted again; a second wrong one is its last.
@@ -69,6 +70,10 @@ class Source:
         # How much is asked for at once. Each request costs a pause, which a fast holder fills with longer runs.
         self.run_times = 1
         self.run_bytes_left = 0
+        # A run that is asked for already while the one before it is under way.
+        self._ahead: Run | None = None
+        self._ahead_bytes = 0
+        self._meeting = False
         self.failures = 0
         self.reason: str | None = None
         self.in_line: InLineError | None = None
@@ -116,10 +121,10 @@ class Source:
         self.errors = old.errors
 
     def seconds_to_finish(self, now: float) -> float:
-        """How long the run under way will take at this pace; 0 without one, or when it just began."""
+        """How long what is asked for will take at this pace; 0 without one, or when it just began."""
         if self.state is not SourceState.ACTIVE or now - self.run_started_at < 1.0:
             return 0.0
-        return self.run_bytes_left / self.rate if self.rate > 1 else float("inf")
+        return (self.run_bytes_left + self._ahead_bytes) / self.rate if self.rate > 1 else float("inf")
 
     def report(self) -> SourceReport:
         rate = self.rate if self.alive else 0.0
@@ -168,20 +173,24 @@ class Source:
         try:
             self._open()
             while not self._stopping.is_set():
-                self.state = SourceState.IDLE
-                self._look_around()
-                run = self._work.take(self.key)
+                run, self._ahead = self._ahead, None
+                asked = run is not None
+                if run is None:
+                    self.state = SourceState.IDLE
+                    self._look_around()
+                    run = self._work.take(self.key)
                 if run is None:
                     return None
                 if not run.count:
                     continue
-                self.run_bytes_left = sum(manifest.span(p)[1] for p in range(run.first, run.first + run.count))
+                self._ahead_bytes = 0
+                self.run_bytes_left = self._span(run)[1]
                 self.run_started_at = time.monotonic()
                 self.state = SourceState.ACTIVE if self.in_line is None else SourceState.IN_LINE
                 told: InLineError | None = None
                 try:
                     try:
-                        self._fetch(run, keeper)
+                        self._fetch(run, keeper, asked)
                     finally:
                         keeper.wait()
                 except InLineError as error:
@@ -212,23 +221,41 @@ class Source:
 
     def _look_around(self) -> None:
         """Which pieces a partial holder has by now, and who else downloads."""
-        now, manifest = time.monotonic(), self._work.manifest
-        meets = self._work.public and manifest.count >= MEET_PIECES
-        if self.holder.partial and now >= self._look_at:
-            self._look_at = now + PIECES_SECONDS
-            self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, manifest.count))
-        if meets and now >= self._meet_at:
+        self._read_meeting()
+        if self._looks:
+            self._look_at = time.monotonic() + PIECES_SECONDS
+            self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, self._work.manifest.count))
+        self._send_meeting()
+
+    @property
+    def _looks(self) -> bool:
+        return self.holder.partial and time.monotonic() >= self._look_at
+
+    def _send_meeting(self) -> None:
+        """When it is due. The answer is read before the one to the next request, so nobody waits for it."""
+        now = time.monotonic()
+        meets = self._work.public and self._work.manifest.count >= MEET_PIECES
+        if meets and now >= self._meet_at and not self._meeting:
             self._meet_at = now + MEET_SECONDS
-            self._work.told(asking.meet(self._connected(), self._content))
+            asking.send_meeting(self._any_connection(), self._content)
+            self._meeting = True
+
+    def _read_meeting(self) -> None:
+        if self._meeting:
+            self._meeting = False
+            self._work.told(asking.read_meeting(self._connected()))
 
     def _connected(self) -> PeerConnection:
         """The connection, with the time that an answer may take."""
-        if self._connection is None:
-            self._open()
-        connection = self._connection
-        assert connection is not None
+        connection = self._any_connection()
         connection.deadline = time.monotonic() + STALL_SECONDS
         return connection
+
+    def _any_connection(self) -> PeerConnection:
+        if self._connection is None:
+            self._open()
+        assert self._connection is not None
+        return self._connection
 
     def _wait_in_line(self, told: InLineError) -> None:
         """Shown as such, and no failure of anybody."""
@@ -250,22 +277,35 @@ class Source:
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        ahead, self._ahead = self._ahead, None
+        self._meeting, self._ahead_bytes = False, 0
+        if ahead is not None:
+            self._work.give_back(self.key, ahead)
         if connection is not None:
             connection.close()
 
-    def _fetch(self, run: Run, keeper: Keeper) -> None:
-        """In one request, or in several small ones where a limit makes each take its time."""
+    def _span(self, run: Run) -> tuple[int, int]:
+        """(start, length) in bytes."""
         manifest = self._work.manifest
         start, _ = manifest.span(run.first)
         last_start, last_length = manifest.span(run.first + run.count - 1)
-        end = last_start + last_length
+        return start, last_start + last_length - start
+
+    def _fetch(self, run: Run, keeper: Keeper, asked: bool) -> None:
+        """In one request, or in several small ones where a limit makes each take its time. `asked`: it was sent."""
+        manifest = self._work.manifest
+        start, length = self._span(run)
+        end = start + length
         piece, filled = run.first, 0
         with converted(self.holder.name):
             while start < end:
-                most = self._work.intake.request_bytes()
-                length = end - start if most is None else min(most, end - start)
+                if not asked:
+                    most = self._work.intake.request_bytes()
+                    length = end - start if most is None else min(most, end - start)
+                    self._send(start, length)
+                asked = False
                 try:
-                    response = self._ask(start, length)
+                    response = self._answer(start, length)
                 except InLineError as told:
                     if not filled:
                         raise
@@ -276,6 +316,8 @@ class Source:
                         raise PeerUnreachableError("The download stops.", "download-stops") from told
                     continue
                 with response:
+                    if start + length == end:
+                        self._ask_ahead()
                     left = length
                     while left:
                         view = keeper.buffer[: manifest.span(piece)[1]]
@@ -287,16 +329,34 @@ class Source:
                             piece, filled = piece + 1, 0
                 start += length
 
-    def _ask(self, start: int, length: int) -> http.client.HTTPResponse:
-        """The answer, of which only the body is left to be read."""
-        if self._window != self._work.intake.window():
+    def _ask_ahead(self) -> None:
+        """For the next run, so that no time passes between the end of this answer and the beginning of that one."""
+        if self.parole or self._stopping.is_set() or self._looks or self._limited:
+            return
+        self._ahead = self._work.take_ahead(self.key)
+        if self._ahead is not None:
+            start, self._ahead_bytes = self._span(self._ahead)
+            self._send_meeting()
+            self._send(start, self._ahead_bytes)
+
+    @property
+    def _limited(self) -> bool:
+        intake = self._work.intake
+        return intake.request_bytes() is not None or self._window != intake.window()
+
+    def _send(self, start: int, length: int) -> None:
+        if self._ahead is None and self._window != self._work.intake.window():
             # Another limit wants another window, which a connection gets when it is made.
             self._close()
             self._open()
-        connection = self._connected()
         headers = {"Range": f"bytes={start}-{start + length - 1}", "User-Agent": USER_AGENT}
-        connection.request("GET", f"/v1/contents/{self._content}", headers=headers)
-        response = connection.getresponse()
+        self._any_connection().send_ahead("GET", f"/v1/contents/{self._content}", headers)
+
+    def _answer(self, start: int, length: int) -> http.client.HTTPResponse:
+        """To the first request that is not answered yet; only its body is left to be read."""
+        self._read_meeting()
+        connection = self._connected()
+        response = connection.next_answer("GET")
         try:
             check_range(response, self.holder.name, self._content, start, length, self._work.manifest.size)
         except InLineError:

@@ -19,6 +19,9 @@ class Work(Protocol):
     def take(self, key: str) -> Run | None:
         """The next run; waits a while when there is none, then gives an empty one; None: the work is over."""
 
+    def take_ahead(self, key: str) -> Run | None:
+        """A run to be asked for while another is under way; None where others need it, or there is none."""
+
     def has(self, key: str, pieces: Bitmap) -> None:
         """What a partial source has by now."""
 

@@ -1,6 +1,7 @@
 """Holders for transfer tests: an honest one (the real peer API) and a scriptable one that lies, stalls and cuts."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -139,6 +140,11 @@ class Exchange:
     @property
     def honest_bytes(self) -> bytes:
         return self.data[self.start : self.end + 1]
+
+    def next_has_come(self, seconds: float) -> bool:
+        """Whether bytes of another request come within this time, before this one is answered."""
+        readable, _, _ = select.select([self._tls], [], [], seconds)
+        return bool(readable)
 
     def stall(self) -> None:
         self.stopping.wait(60)

@@ -188,3 +188,22 @@ class Downloads(RuleBasedStateMachine):
 
 
 TestDownloads = Downloads.TestCase
+
+
+def test_who_is_alone_takes_long_runs_to_the_end() -> None:
+    picker = Picker(10, Bitmap(10), 4)
+    picker.add_source("a")
+    runs = [picker.next("a"), picker.next("a"), picker.next("a")]
+    assert runs == [Run(0, 4), Run(4, 4), Run(8, 2)]
+    assert picker.next("a") is None
+
+
+def test_a_second_run_for_one_leaves_enough_for_the_others() -> None:
+    picker = Picker(6, Bitmap(6), 1)
+    picker.add_source("a")
+    assert picker.plenty
+    picker.add_source("b")
+    assert picker.plenty
+    assert picker.next("a") == Run(0, 1)
+    assert picker.next("b") == Run(1, 1)
+    assert not picker.plenty

@@ -1,0 +1,90 @@
+"""The next run is asked for while the answer before it arrives; what was asked ahead goes with its connection."""
+
+import os
+import threading
+
+import pytest
+from bench import MIB, Bench
+from holders import Exchange, manifest_of, wait_until
+
+from peer_core.transfer.types import SourceState, TransferState
+
+
+class Waiting:
+    """A holder that ends its first answer only when it has read the beginning of the next request."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.came_early = False
+
+    def script(self, x: Exchange) -> None:
+        self.asked.append((x.start, x.end))
+        body = x.honest_bytes
+        x.head(len(body))
+        if len(self.asked) > 1:
+            x.send(body)
+            return
+        x.send(body[:-1])
+        self.came_early = x.next_has_come(10)
+        x.send(body[-1:])
+
+
+def test_the_next_run_is_asked_for_before_the_last_byte_of_this_one(bench: Bench) -> None:
+    data, waiting = os.urandom(24 * MIB), Waiting()
+    bench.hostile(data, waiting.script)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert waiting.came_early
+    # Nothing twice, and in order.
+    assert [start for start, _ in waiting.asked] == [0, *(end + 1 for _, end in waiting.asked[:-1])]
+
+
+def test_what_was_asked_ahead_of_one_that_hangs_up_is_fetched_from_another(bench: Bench) -> None:
+    data = os.urandom(24 * MIB)
+    asked = threading.Event()
+
+    def hangs_up(x: Exchange) -> None:
+        x.head(len(x.honest_bytes))
+        x.send(x.honest_bytes[: MIB // 2])
+        if x.next_has_come(10):
+            asked.set()
+        raise OSError
+
+    hostile = bench.hostile(data, hangs_up)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film.mkv")
+    assert asked.wait(20)
+    honest = bench.honest(data)
+    done = bench.rested(added.id)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    given = {source.peer_id: source.pieces for source in done.sources}
+    assert given[honest.holder.peer_id] == done.pieces
+    assert given.get(hostile.holder.peer_id, 0) == 0
+
+
+def test_bytes_beyond_an_answer_are_no_answer(bench: Bench) -> None:
+    """Whoever sends more than it said is caught at the next answer, and what is verified stays right."""
+    data = os.urandom(24 * MIB)
+
+    def too_much(x: Exchange) -> None:
+        x.head(len(x.honest_bytes))
+        x.send(x.honest_bytes + b"HTTP/1.1 200 nonsense\r\nContent-Length: 3\r\n\r\nabc")
+
+    hostile = bench.hostile(data, too_much)
+    bench.honest(data, listed=False)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film.mkv")
+    wait_until(lambda: any(s.state is SourceState.BANNED for s in transfers.get(added.id).sources))
+    assert {s.peer_id for s in transfers.get(added.id).sources} == {hostile.holder.peer_id}
+
+
+@pytest.mark.parametrize("told", [b"[]", b'{"peers": 3}', b'{"peers": ["x"]}', b"\xff"])
+def test_a_meeting_that_names_no_members_ends_the_source(bench: Bench, told: bytes) -> None:
+    data = os.urandom(24 * MIB)
+    hostile = bench.hostile(data, lambda x: (x.head(len(x.honest_bytes)), x.send(x.honest_bytes))[0])
+    hostile.told = told
+    done = bench.download(data)
+    assert done.state is not TransferState.DONE
+    assert done.sources[0].state is SourceState.BANNED

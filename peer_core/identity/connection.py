@@ -20,6 +20,8 @@ from protos.agreed import peer_host_name
 
 USER_AGENT = "Barrio"
 LOOK_SECONDS = 0.1
+# What comes before the body of an answer, with what was read ahead of that.
+MOST_HEAD_BYTES = 256 << 10
 _CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
 
@@ -50,6 +52,7 @@ class PeerConnection(http.client.HTTPConnection):
         self._aborted = False
         self._bytes_in = 0
         self._bytes_before = 0
+        self._in_head = False
         self.response_class = self._response  # type: ignore[assignment]  # called like the class that it makes
 
     def open(self, seconds: float) -> None:
@@ -85,6 +88,14 @@ class PeerConnection(http.client.HTTPConnection):
         self._bytes_before = self._bytes_in
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Raises HTTPException for a head without end too, such as one “100 Continue” after the other."""
+        self._in_head = True
+        try:
+            return super().getresponse()
+        finally:
+            self._in_head = False
+
     def connect(self) -> None:
         """http.client would connect by itself again; here a lost connection is an error."""
         raise http.client.NotConnected
@@ -105,6 +116,8 @@ class PeerConnection(http.client.HTTPConnection):
             self.sock = sock
             self._check_abort()
             sock.settimeout(max(0.05, end - time.monotonic()))
+            # WORKAROUND https://github.com/python/cpython/issues/113280: one that was reset by now would stay open.
+            sock.getpeername()
             tls = self._identity.client_context().wrap_socket(
                 sock, server_hostname=self._server_name, do_handshake_on_connect=False
             )
@@ -155,6 +168,8 @@ class PeerConnection(http.client.HTTPConnection):
 
     def read_into(self, sock: socket.socket, view: memoryview) -> int:
         """One read, within the deadline."""
+        if self._in_head and self._bytes_in - self._bytes_before > MOST_HEAD_BYTES:
+            raise http.client.HTTPException("a head without end")
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:

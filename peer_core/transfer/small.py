@@ -13,12 +13,16 @@ from pathlib import Path
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
 from peer_core.errors import BadInputError, PeerMisbehavedError, PeerUnreachableError, StorageError
+from peer_core.transfer.answers import InLineError
 from peer_core.transfer.bundle import MOST_BYTES, MOST_CONTENTS, Bundles
 from peer_core.transfer.finishing import check_room, free_names, give_name, part_beside, sync_folder
 from peer_core.transfer.job import Stopped, Surroundings
 from peer_core.transfer.part_file import storage_error
 from peer_core.transfer.record import Record, merged
 from peer_core.transfer.types import Holder, SourceReport, SourceState, Transfer, TransferState
+
+# So long it waits in line in vain; then it looks for holders again.
+LINE_SECONDS = 60.0
 
 
 def is_small(record: Record) -> bool:
@@ -50,20 +54,25 @@ class SmallJob:
         self.records = list(records)
         self._around = around
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         # Guarded by _lock.
-        self.stopping = False
         self._bundles: Bundles | None = None
 
     def stop(self) -> None:
         """Ends `run` soon with Stopped; returns at once."""
         with self._lock:
-            self.stopping = True
+            self._stop.set()
             bundles = self._bundles
         if bundles is not None:
             bundles.stop()
 
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
     def run(self) -> None:
-        """Raises Stopped, StorageError; what locating raises. What is done is done in all cases."""
+        """Raises Stopped, StorageError; what locating raises; InLineError when only those that let it wait have the
+        rest. What is done is done in all cases."""
         waiting = {record.id: record for record in self.records if not self._was_named(record)}
         if not waiting:
             return
@@ -78,15 +87,33 @@ class SmallJob:
             inside = [r.size or 0 for r in waiting.values() if r.folder == folder]
             check_room(folder, sum(inside), 0)
         # Whoever has the most of them first; the next one is asked for what is left.
-        for peer_id in sorted(names, key=lambda p: -len(names[p])):
-            mine = [record for each, record in waiting.items() if each in names[peer_id]]
-            # Another job may just have caught it.
-            if mine and not self._around.quarantine.holds(peer_id):
-                self._fetch(holders[peer_id], mine)
-                waiting = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
-            self._check_stop()
+        asked = sorted(names, key=lambda p: -len(names[p]))
+        until = time.monotonic() + LINE_SECONDS
+        while asked:
+            in_line: dict[str, InLineError] = {}
+            for peer_id in asked:
+                mine = [record for each, record in waiting.items() if each in names[peer_id]]
+                # Another job may just have caught it.
+                if mine and not self._around.quarantine.holds(peer_id):
+                    told = self._fetch(holders[peer_id], mine)
+                    if told is not None:
+                        in_line[peer_id] = told
+                    left = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
+                    if len(left) < len(waiting):
+                        until = time.monotonic() + LINE_SECONDS
+                    waiting = left
+                self._check_stop()
+            asked = list(in_line) if waiting else []
+            if asked:
+                soonest = min(in_line.values(), key=lambda told: told.seconds)
+                if time.monotonic() > until:
+                    if all(any(each in names[peer_id] for peer_id in asked) for each in waiting):
+                        # Somebody else may have come meanwhile.
+                        raise soonest
+                    return
+                self._stop.wait(soonest.seconds)
 
-    def _fetch(self, holder: Holder, records: list[Record]) -> None:
+    def _fetch(self, holder: Holder, records: list[Record]) -> InLineError | None:
         bundles = Bundles(self._around.identity, holder, self._around.intake)
         with self._lock:
             self._bundles = bundles
@@ -94,6 +121,8 @@ class SmallJob:
             self._check_stop()
             for some in _in_answers(records):
                 self._land(holder, self._fetched(bundles, some))
+        except InLineError as told:
+            return told
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             self._check_stop()
             state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
@@ -106,6 +135,7 @@ class SmallJob:
             with self._lock:
                 self._bundles = None
             bundles.close()
+        return None
 
     def _fetched(self, bundles: Bundles, records: list[Record]) -> list[tuple[Record, bytes, Manifest]]:
         """What came, also when the holder breaks off in the middle: it raises at the next question."""
@@ -174,7 +204,7 @@ class SmallJob:
         return True
 
     def _check_stop(self) -> None:
-        if self.stopping:
+        if self._stop.is_set():
             raise Stopped
 
 

@@ -93,6 +93,12 @@ class PeerUnreachableError(NetworkError):
     fault = Fault.PEER
 
 
+class WithdrawnError(BarrioError):
+    title = "The sender withdrew the offer"
+    fault = Fault.PEER
+    status = 410
+
+
 class PeerMisbehavedError(BarrioError):
     title = "A peer sent something wrong"
     fault = Fault.PEER

@@ -205,6 +205,7 @@ class Offers:
     def _step(self) -> float:
         now = time.time()
         if self._store.expire(now):
+            self._store.drop_lists()
             self._changed()
         wait = soonest(self._store.all(), now)
         if self._courier is None:

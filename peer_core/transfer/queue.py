@@ -32,6 +32,7 @@ from peer_core.transfer.types import (
     SourceState,
     Transfer,
     TransferState,
+    Trouble,
     Wanted,
 )
 
@@ -252,6 +253,15 @@ class Transfers:
             else:
                 self._runner.remove(record, keep)
 
+    def end(self, transfer_ids: Iterable[str], trouble: Trouble) -> None:
+        """Those that are not done fail for that reason, and may be resumed; what is here of them stays.
+
+        Raises StorageError.
+        """
+        with self._condition:
+            found = [self._roster.records.get(each) for each in transfer_ids]
+            self._runner.fail([record for record in found if record is not None], trouble)
+
     def pause_all(self) -> None:
         """All that would go on by itself. Raises StorageError."""
         with self._condition:
@@ -356,7 +366,7 @@ class Transfers:
 
     def _take_up(self, record: Record) -> Transfer:
         """Queues a resting transfer."""
-        self._runner.take_back(record.id, Wish.PAUSE)
+        self._runner.take_back(record.id, Wish.PAUSE, Wish.FAIL)
         if not self._runner.runs(record.id):
             self.quarantine.lift(s.peer_id for s in record.sources if s.state is SourceState.BANNED)
             record.state, record.trouble = TransferState.QUEUED, None

@@ -31,6 +31,7 @@ from central.domain import Batch, Member, Quota, SearchQuestion
 from central.leases import Lease
 from central.members import Members
 from central.service import DirectoryService
+from central.warming import read_ahead
 from protos.barrio.v1 import directory_pb2
 
 SCALES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
@@ -56,11 +57,12 @@ class Service:
     """The catalogue of a scale behind the real service."""
 
     def __init__(self, folder: Path) -> None:
+        # As `serve` does.
+        read_ahead(folder / "central.sqlite")
         self.database = Database.create(folder / "central.sqlite")
         self.catalogue = SqliteCatalogue(
             self.database, scribe=lambda secret: ScribeProcess(self.database, secret, Quota())
         )
-        # As `serve` does.
         gc.freeze()
         members = Members(self.database)
         directory = Directory(members, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]

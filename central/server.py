@@ -30,6 +30,7 @@ from central.presence import Presence
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
 from central.stopping import stop_signals
 from central.turns import Turns
+from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Server:
         make_folder(options.data_dir)
         lock = stack.enter_context(serve_lock(options.data_dir))
         authority = _authority(options)
+        read_ahead(options.database)
         database = Database.create(options.database)
         stack.callback(database.close)
         self.database = database

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -143,6 +144,27 @@ class Central:
         return self.verb("invite", "--host", "127.0.0.1", "--uses", str(uses), *args)
 
 
+class LocalApi:
+    """A running peer's local API, as its command line asks it, without a program for each question."""
+
+    def __init__(self, peer: "HeadlessPeer") -> None:
+        access = json.loads((peer.data / "local-api.json").read_text("utf-8"))
+        self._url, self._token = access["url"], access["token"]
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """The answer's JSON; None when it is empty. Raises urllib.error.HTTPError."""
+        request = urllib.request.Request(
+            self._url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with self._opener.open(request, timeout=30) as answer:
+            data = answer.read()
+        return json.loads(data) if data else None
+
+
 class HeadlessPeer:
     """A headless peer with its data folder, and its verbs."""
 
@@ -177,12 +199,21 @@ class HeadlessPeer:
     def json(self, *args: str, seconds: float = 60) -> Any:
         return json.loads(self.verb(*args, "--json", seconds=seconds))
 
+    def status(self) -> Any:
+        return LocalApi(self).ask("GET", "/v1/status")
+
+    def transfers(self) -> Any:
+        return LocalApi(self).ask("GET", "/v1/transfers")["transfers"]
+
+    def offers(self) -> Any:
+        return LocalApi(self).ask("GET", "/v1/offers")["offers"]
+
     def wait_indexed(self, files: int, seconds: float = 60) -> None:
         """Until `files` files are indexed and published."""
         wait_for(lambda: self._indexed(files), seconds, f"{self.name} to index {files} files")
 
     def _indexed(self, files: int) -> bool:
-        shares = self.json("status")["shares"]
+        shares = self.status()["shares"]
         return bool(shares["files"] >= files and shares["pending"] == 0)
 
     def stop(self) -> int:

@@ -18,4 +18,5 @@ for file in "$fresh"/protos/barrio/v1/*; do
     cmp "$file" "protos/barrio/v1/$(basename "$file")" || { echo "run protos/regenerate.sh and commit"; exit 1; }
 done
 step tests
-$bin/python -m pytest "$@"
+# Most tests wait for other programs; those of a file stay together, since they share what they start.
+$bin/python -m pytest -n 2 --dist loadfile "$@"

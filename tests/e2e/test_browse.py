@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -60,7 +60,7 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     # Asked for again, nothing is fetched twice.
     again = d.json("get", "--from", "ana", "ana-files/disco", "--output", str(got))
     assert {t["id"] for t in again} == {t["id"] for t in done}
-    (row,) = d.json("transfers")
+    (row,) = d.transfers()
     assert (row["kind"], row["files"]["total"], row["files"]["done"], row["size"]) == ("folder", 4, 4, 20_000)
     files = d.json("transfers", "files", row["id"])
     assert [f["id"] for f in files] == [t["id"] for t in done]
@@ -108,11 +108,11 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     assert d.json("move", paused["id"], "top")["place"] == 1
     assert d.json("priority", paused["id"], "high")["priority"] == "high"
     d.verb("resume", "--all")
-    wait_for(lambda: [t for t in d.json("transfers") if t["id"] == paused["id"] and t["state"] == "done"], 20, "them")
+    wait_for(lambda: [t for t in d.transfers() if t["id"] == paused["id"] and t["state"] == "done"], 20, "them")
     fetched = sorted(p.name for p in (world.root / "less").rglob("*") if p.is_file())
     assert fetched == ["suelto.txt", "uno.flac"]
     d.verb("transfers", "clear")
-    assert d.json("transfers") == []
+    assert d.transfers() == []
     for wrong in (
         ("browse", "nadie"),
         ("choose", "x"),
@@ -132,8 +132,9 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
 
 
 @pytest.fixture
-def liar(world: World) -> Iterator[tuple[World, str]]:
-    """A member whose listing names files so that they would land elsewhere."""
+def liar(make_world: Callable[..., World]) -> Iterator[tuple[World, str]]:
+    """A member whose listing names files so that they would land elsewhere. It does not beat: its lease is long."""
+    world = make_world(heartbeat=20.0)
     HeadlessPeer(world.root / "liar", "liar", world.central.invite())
     identity = Identity.load(world.root / "liar")
     assert identity is not None

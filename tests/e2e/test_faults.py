@@ -61,7 +61,7 @@ def test_wrong_bytes_never_reach_a_file_and_an_honest_holder_completes_it(
     assert failed.returncode == 1
     assert "wrong bytes" in failed.stderr
     assert len([line for line in failed.stderr.splitlines() if line.startswith("barrio-peer:")]) == 1
-    (transfer,) = d.json("transfers")
+    (transfer,) = d.transfers()
     assert transfer["state"] == "failed"
     assert transfer["pieces_done"] > 0
     assert not (out / "mentira.bin").exists()
@@ -100,7 +100,7 @@ def test_a_frozen_neighbour_costs_less_than_two_seconds(make_world: Callable[...
         assert answer["rows"][0]["name"] == "mapa.png"
         assert answer["via"]["kind"] == "neighbour"
         assert d.json("neighbours")[0]["peer_id"] != primary["peer_id"]
-        assert d.json("status")["queries"]["direct"] == 0
+        assert d.status()["queries"]["direct"] == 0
     finally:
         frozen.program.signal(signal.SIGCONT)
 
@@ -182,7 +182,7 @@ def test_a_disk_that_is_too_small_is_told_before_and_nothing_is_lost(world: Worl
         refused = d.try_verb("get", row["content_id"], "--output", str(small))
         assert refused.returncode == 1
         assert "not enough room" in refused.stderr
-        (transfer,) = d.json("transfers")
+        (transfer,) = d.transfers()
         assert transfer["state"] == "paused"
         subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
         done = d.json("get", row["content_id"], "--output", str(small))

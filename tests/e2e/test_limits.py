@@ -20,10 +20,10 @@ def content_of(peer: HeadlessPeer, words: str) -> str:
 
 def rate_of(peer: HeadlessPeer, seconds: float = SECONDS) -> float:
     """Bytes of content received, for one second each."""
-    began, before = time.monotonic(), peer.json("status")["bytes"]["received"]
+    before, began = peer.status()["bytes"]["received"], time.monotonic()
     time.sleep(seconds)
-    after = peer.json("status")["bytes"]["received"]
-    return float((after - before) / (time.monotonic() - began))
+    after, ended = peer.status()["bytes"]["received"], time.monotonic()
+    return float((after - before) / (ended - began))
 
 
 def started(peer: HeadlessPeer, content_id: str, name: str) -> None:
@@ -46,7 +46,7 @@ def test_limits_hold_change_while_it_runs_and_are_kept(world: World) -> None:
     said = ana.json("limits", "--up", "2M", "--slow-up", "300K")
     assert said["in_force"]["upload_rate"] == said["settings"]["upload_rate"] == 2_000_000
     started(eva, content_of(eva, "film"), "eva-got")
-    wait_until(lambda: eva.json("status")["bytes"]["received"] > MIB)
+    wait_until(lambda: eva.status()["bytes"]["received"] > MIB)
     assert 1_800_000 < rate_of(eva) < 2_200_000
     ana.verb("limits", "--slow", "on")
     time.sleep(1)
@@ -67,7 +67,7 @@ def test_limits_hold_change_while_it_runs_and_are_kept(world: World) -> None:
     assert "300 kB/s up" in ana.verb("limits")
     eva.verb("limits", "--down", "none")
     ana.verb("limits", "--slow", "off", "--schedule", "none", "--up", "none")
-    (done,) = wait_for(lambda: [t for t in eva.json("transfers") if t["state"] == "done"], 60, "the film")
+    (done,) = wait_for(lambda: [t for t in eva.transfers() if t["state"] == "done"], 60, "the film")
     assert Path(done["path"]).read_bytes() == (world.root / "ana-files" / "film.mkv").read_bytes()
 
     for wrong in (("--up", "fast"), ("--slow", "perhaps"), ("--schedule", "someday"), ("--upload-slots", "-1")):
@@ -85,21 +85,21 @@ def test_whoever_waits_in_line_is_told_so_and_gets_its_turn(world: World) -> Non
     ana.verb("limits", "--upload-slots", "1", "--up", "200K")
     film, song = content_of(eva, "film"), content_of(leo, "song")
     started(eva, film, "eva-got")
-    wait_until(lambda: eva.json("status")["bytes"]["received"] > 0)
+    wait_until(lambda: eva.status()["bytes"]["received"] > 0)
     started(leo, song, "leo-got")
 
     def in_line() -> bool:
-        (transfer,) = leo.json("transfers")
+        (transfer,) = leo.transfers()
         return [(s["name"], s["state"]) for s in transfer["sources"]] == [("ana", "in-line")]
 
     wait_until(in_line)
     assert "in line at ana" in leo.verb("transfers")
-    (waiting,) = leo.json("transfers")
+    (waiting,) = leo.transfers()
     assert waiting["state"] == "running" and waiting["error"] is None
     assert "number 1 in line" in waiting["sources"][0]["reason"]
     # Not a byte is needed to search, browse and ask who is there, whoever has the slot.
     assert leo.json("browse", "ana", "ana-files")["files"]
     ana.verb("limits", "--up", "none")
     for peer in (eva, leo):
-        (done,) = wait_for(lambda p=peer: [t for t in p.json("transfers") if t["state"] == "done"], 60, peer.name)
+        (done,) = wait_for(lambda p=peer: [t for t in p.transfers() if t["state"] == "done"], 60, peer.name)
         assert [s["failures"] for s in done["sources"]] == [0]

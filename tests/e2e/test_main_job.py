@@ -53,7 +53,7 @@ def start_get(peer: HeadlessPeer, content_id: object, folder: Path) -> Program:
 
 
 def transfer_of(peer: HeadlessPeer, content_id: object) -> dict[str, object] | None:
-    return next((t for t in peer.json("transfers") if t["content_id"] == content_id), None)
+    return next((t for t in peer.transfers() if t["content_id"] == content_id), None)
 
 
 def test_search_goes_through_the_neighbour_and_the_download_comes_straight_from_the_holder(world: World) -> None:
@@ -198,7 +198,7 @@ def test_a_preferred_neighbour_becomes_the_primary_and_is_replaced_when_it_dies(
     assert wanted.json("status")["relayed"] == 1
     assert wanted.program is not None
     wanted.program.kill()
-    wait_for(lambda: all(n["peer_id"] != wanted.peer_id for n in d.json("neighbours")), 15, "another primary")
+    wait_for(lambda: all(n["peer_id"] != wanted.peer_id for n in d.status()["neighbours"]), 15, "another primary")
     assert d.json("search", "nothing") == []
     assert d.json("status")["queries"]["direct"] == 0
 

@@ -28,7 +28,7 @@ def local(peer: HeadlessPeer) -> httpx.Client:
 
 
 def offers(peer: HeadlessPeer) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = peer.json("offers")
+    found: list[dict[str, Any]] = peer.offers()
     return found
 
 
@@ -171,13 +171,13 @@ def test_what_is_being_fetched_of_a_withdrawn_offer_ends_there(world: World) -> 
     file = loose(world, "largo.bin", 20_000_000)
     ana.verb("send", str(file), "--to", "bruno")
     bruno.verb("accept", the_offer(bruno, "delivered")["id"])
-    wait_for(lambda: bruno.json("status")["bytes"]["received"] > 1_000_000, 30, "some of the file")
+    wait_for(lambda: bruno.status()["bytes"]["received"] > 1_000_000, 30, "some of the file")
     ana.verb("withdraw", offers(ana)[0]["id"])
-    received = bruno.json("status")["bytes"]["received"]
-    (ended,) = wait_for(lambda: [t for t in bruno.json("transfers") if t["state"] == "failed"], 30, "its end")
+    received = bruno.status()["bytes"]["received"]
+    (ended,) = wait_for(lambda: [t for t in bruno.transfers() if t["state"] == "failed"], 30, "its end")
     assert ended["error"]["code"] == "withdrawn"
     # The answer under way had some seven megabytes to go.
-    assert bruno.json("status")["bytes"]["received"] - received < 3_000_000
+    assert bruno.status()["bytes"]["received"] - received < 3_000_000
 
 
 def test_a_false_claim_to_share_it_makes_no_offer_public(world: World) -> None:
@@ -199,9 +199,9 @@ def test_a_false_claim_to_share_it_makes_no_offer_public(world: World) -> None:
         assert not central.publish(index, 0, 1, [claim]).resync
         wait_for(lambda: bruno.json("search", "secreto"), 20, "the claim to be believed")
         bruno.verb("accept", offer["id"])
-        wait_for(lambda: bruno.json("status")["bytes"]["received"] > 3 << 20, 30, "some pieces")
+        wait_for(lambda: bruno.status()["bytes"]["received"] > 3 << 20, 30, "some pieces")
         assert ask(world, eva, bruno, f"/v1/contents/{content}/pieces") == 404
-        assert [t["state"] for t in bruno.json("transfers")] == ["running"]
+        assert [t["state"] for t in bruno.transfers()] == ["running"]
     finally:
         central.close()
 

@@ -20,7 +20,7 @@ def test_members_that_download_the_same_help_each_other(world: World) -> None:
         started(peer, row["content_id"])
     given: dict[str, int] = {}
     for peer in others:
-        (done,) = wait_for(lambda p=peer: [t for t in p.json("transfers") if t["state"] == "done"], 90, peer.data.name)
+        (done,) = wait_for(lambda p=peer: [t for t in p.transfers() if t["state"] == "done"], 90, peer.data.name)
         assert Path(done["path"]).read_bytes() == film.read_bytes()
         assert sum(s["pieces"] for s in done["sources"]) == done["pieces"] == 32
         assert [s["reason"] for s in done["sources"] if s["state"] == "banned"] == []

@@ -126,9 +126,7 @@ def test_a_revoked_member_is_refused_everywhere_within_a_heartbeat(pair: tuple[W
         assert a.program is not None
         assert a.program.process.poll() is None
     world.central.verb("revoke", b.peer_id)
-    wait_for(
-        lambda: b.try_verb("search", "x").returncode != 0 or not b.json("status")["central"]["reachable"], 10, "b out"
-    )
+    wait_for(lambda: b.try_verb("search", "x").returncode != 0 or not b.status()["central"]["reachable"], 10, "b out")
     listed = {p["peer_id"]: p for p in json.loads(world.central.verb("peers", "--json"))}
     assert listed[b.peer_id]["revoked"]
 

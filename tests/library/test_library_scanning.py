@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 LINUX = os.uname().sysname == "Linux" if hasattr(os, "uname") else False
 LEFT_OUT = [".hidden", "x.part", "X.PART", "a.crdownload", "b.tmp", "~$letter.docx", ".~lock.a.odt#"]
 LEFT_OUT += ["Thumbs.db", "desktop.ini", ".DS_Store", ".git/config", "$RECYCLE.BIN/x", "lost+found/x", "y.part/z"]
+
+
+def open_the_way(folder: Path) -> None:
+    """Lets another user reach what lies in a test's own folder."""
+    for parent in folder.parents:
+        if parent == Path(tempfile.gettempdir()):
+            break
+        parent.chmod(0o755)
 
 
 def test_hidden_temporary_and_system_files_are_left_out(room: Room) -> None:
@@ -91,8 +100,7 @@ def test_what_cannot_be_reached_is_a_problem(room: Room) -> None:
 
 
 def test_an_unreadable_file_is_named_with_its_reason(room: Room, as_ordinary_user: Callable[[], None]) -> None:
-    for parent in room.folder.parents[:4]:
-        parent.chmod(0o755)
+    open_the_way(room.folder)
     room.write("open.txt", b"o")
     closed = room.write("closed.txt", b"c")
     closed.chmod(0)
@@ -108,8 +116,7 @@ def test_an_unreadable_file_is_named_with_its_reason(room: Room, as_ordinary_use
 
 
 def test_an_unreadable_folder_is_withdrawn_and_not_forgotten(room: Room, as_ordinary_user: Callable[[], None]) -> None:
-    for parent in room.folder.parents[:4]:
-        parent.chmod(0o755)
+    open_the_way(room.folder)
     for name in ("in/a", "in/deep/b", "inside/c", "d"):
         room.write(name, name.encode())
     _own(room)
@@ -146,8 +153,7 @@ def test_its_rights_are_watched(tmp_path: Path, as_ordinary_user: Callable[[], N
 
 
 def _close_and_open(room: Room, as_ordinary_user: Callable[[], None], seen: Callable[[], set[str]]) -> None:
-    for parent in room.folder.parents[:4]:
-        parent.chmod(0o755)
+    open_the_way(room.folder)
     closed = room.write("in/closed.txt", b"c")
     room.write("in/open.txt", b"o").chmod(0o600)
     _own(room)
@@ -173,8 +179,7 @@ def _close_and_open(room: Room, as_ordinary_user: Callable[[], None], seen: Call
 
 
 def test_one_that_is_readable_again_is_not_hashed_again(room: Room, as_ordinary_user: Callable[[], None]) -> None:
-    for parent in room.folder.parents[:4]:
-        parent.chmod(0o755)
+    open_the_way(room.folder)
     closed = room.write("closed.txt", b"c")
     _own(room)
     as_ordinary_user()

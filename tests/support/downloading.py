@@ -17,7 +17,7 @@ def asked(peer: HeadlessPeer, method: str, path: str, body: Any = None) -> Any:
     headers = {"Authorization": f"Bearer {access['token']}"}
     answer = httpx.request(method, f"{access['url']}{path}", headers=headers, json=body, trust_env=False)
     assert answer.is_success, answer.text
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def started(peer: HeadlessPeer, content_id: str) -> Path:

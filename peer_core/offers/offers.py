@@ -184,9 +184,9 @@ class Offers:
 
     # What downloads ask
 
-    def senders(self, content_id: bytes) -> list[str]:
-        """Members who offered that content, which was accepted."""
-        return self._store.senders(content_id)
+    def senders(self, content_ids: Sequence[bytes]) -> list[list[str]]:
+        """Of each content the members who offered it, which was accepted."""
+        return self._store.senders(content_ids)
 
     def arrived(self, content_id: bytes) -> None:
         """To be called for each download that is done."""

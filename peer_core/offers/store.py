@@ -105,15 +105,14 @@ class OfferStore:
             ).fetchall()
         return [(parcel, number, held(file, content_id)) for parcel, number, *file in rows]
 
-    def senders(self, content_id: bytes) -> list[str]:
-        """Members whose accepted offers have that content."""
+    def senders(self, content_ids: Sequence[bytes]) -> list[list[str]]:
+        """Of each content the members whose accepted offers have it."""
+        question = (
+            "SELECT DISTINCT o.peer_id FROM files f JOIN offers o ON o.parcel = f.parcel "
+            "WHERE f.content_id = ? AND o.direction = 'in' AND o.state IN ('accepted', 'failed')"
+        )
         with self._database.read() as db:
-            rows = db.execute(
-                "SELECT DISTINCT o.peer_id FROM files f JOIN offers o ON o.parcel = f.parcel "
-                "WHERE f.content_id = ? AND o.direction = 'in' AND o.state IN ('accepted', 'failed')",
-                (content_id,),
-            )
-            return [row[0] for row in rows]
+            return [[row[0] for row in db.execute(question, (content_id,))] for content_id in content_ids]
 
     def name_of(self, peer_id: str) -> str:
         """What that member was called when it was last heard of; "" when it never was."""

@@ -28,6 +28,7 @@ from peer_core.transfer.types import (
     Finder,
     Holder,
     Locator,
+    ManyAdopter,
     ManyLocator,
     Transfer,
     TransferState,
@@ -57,6 +58,7 @@ class Surroundings:
     exchange: Exchange
     find: Finder
     locate_all: ManyLocator
+    adopt_all: ManyAdopter
 
 
 class Job:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from peer_core.content import Manifest
 from peer_core.errors import BadInputError, ConflictError, NotFoundError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
@@ -25,6 +26,7 @@ from peer_core.transfer.types import (
     Adopter,
     Finder,
     Locator,
+    ManyAdopter,
     ManyLocator,
     Move,
     Priority,
@@ -72,12 +74,19 @@ class Transfers:
         adopt: Adopter,
         find: Finder = lambda ids: [],
         locate_all: ManyLocator | None = None,
+        adopt_all: ManyAdopter | None = None,
     ) -> None:
         """Begins with the transfers that were active when the last run ended."""
+
+        def one_by_one(files: Sequence[tuple[Path, Manifest]]) -> None:
+            for path, manifest in files:
+                adopt(path, manifest)
+
         many = locate_all or (lambda ids: [locate(content_id) for content_id in ids])
+        adopting = adopt_all or one_by_one
         received, intake = self._received, self._intake
         around = (identity, self._store, locate, adopt, self._promised, received, intake)
-        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many))
+        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many, adopting))
 
     def stop_soon(self) -> None:
         """Tells all jobs to stop where they are; they go on at the next start."""

@@ -97,7 +97,8 @@ def trouble_from_json(text: str | None) -> Trouble | None:
 
 
 def sources_to_json(sources: tuple[SourceReport, ...]) -> str:
-    return json.dumps([{**asdict(s), "state": s.state.value} for s in sources])
+    # Not asdict, which copies what cannot change: there may be very many of them.
+    return json.dumps([{**vars(s), "state": s.state.value} for s in sources]) if sources else "[]"
 
 
 def sources_from_json(text: str) -> tuple[SourceReport, ...]:

@@ -260,9 +260,11 @@ class Runner:
                     ended.append((record, TransferState.QUEUED, None))
                 else:
                     ended.append((record, state, trouble))
-            self._settle(ended, False)
+            self._settle(ended, False, done_is_saved=True)
 
-    def _settle(self, ended: Sequence[tuple[Record, TransferState, Trouble | None]], moved: bool) -> None:
+    def _settle(
+        self, ended: Sequence[tuple[Record, TransferState, Trouble | None]], moved: bool, done_is_saved: bool = False
+    ) -> None:
         """What becomes of the files of a job that has ended, by its outcome and by what was wished meanwhile."""
         self._threads -= 1
         changed: list[Record] = []
@@ -281,7 +283,7 @@ class Runner:
                 if waits:
                     self._retry_later(record, moved)
                 try:
-                    if self._rest(record, wish, waits):
+                    if self._rest(record, wish, waits) and not (done_is_saved and state is TransferState.DONE):
                         changed.append(record)
                 except StorageError as error:
                     log.warning("the state of a transfer could not be kept: %s", error.message)

@@ -3,21 +3,18 @@
 `run` belongs to one thread. What it cannot get this way it leaves; the usual job tells why, or gets it after all.
 """
 
-import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
-from peer_core.errors import BadInputError, PeerMisbehavedError, PeerUnreachableError, StorageError
+from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
 from peer_core.transfer.answers import InLineError
 from peer_core.transfer.bundle import MOST_BYTES, MOST_CONTENTS, Bundles
-from peer_core.transfer.finishing import check_room, free_names, give_name, part_beside, sync_folder
+from peer_core.transfer.finishing import check_room, free_names, give_name
 from peer_core.transfer.job import Stopped, Surroundings
-from peer_core.transfer.part_file import storage_error
+from peer_core.transfer.landing import Landing
 from peer_core.transfer.record import Record, merged
 from peer_core.transfer.types import Holder, SourceReport, SourceState, Transfer, TransferState
 
@@ -53,6 +50,7 @@ class SmallJob:
     def __init__(self, records: Sequence[Record], around: Surroundings) -> None:
         self.records = list(records)
         self._around = around
+        self._landing = Landing()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         # Guarded by _lock.
@@ -154,21 +152,22 @@ class SmallJob:
 
     def _land(self, holder: Holder, arrived: list[tuple[Record, bytes, Manifest]]) -> None:
         """Writes and names them. Each step is on disk before the next, for all of them together."""
-        store = self._around.store
+        store, landing = self._around.store, self._landing
         report = SourceReport(holder.peer_id, holder.name, SourceState.IDLE, 1, 0, 0.0, 0, None)
         now = time.time()
-        arrived = [each for each in arrived if _write(each[0], each[1])]
-        store.save_all([record for record, _, _ in arrived])
+        written = landing.write([(record, data) for record, data, _ in arrived])
+        arrived = [each for each, there in zip(arrived, written, strict=True) if there]
+        store.save_places([record for record, _, _ in arrived])
         for record, data, manifest in arrived:
             assert record.part is not None and record.path is not None
             while not give_name(record.part, record.path, sync=False):
                 record.path = next(free_names(record.folder, record.name))
-                store.save(record)
+                store.save_places([record])
+            landing.named(record.path)
             gave = replace(report, pieces=manifest.count, bytes=len(data), received=len(data), verified=now)
-            record.sources = merged(record.sources, (gave,))
+            record.sources = merged(record.sources, (gave,)) if record.sources else (gave,)
             record.given = {holder.peer_id: [[0, manifest.count - 1]]} if manifest.count else {}
-        for folder in {record.folder for record, _, _ in arrived}:
-            sync_folder(folder)
+        landing.sync()
         self._done([(record, manifest) for record, _, manifest in arrived])
 
     def _done(self, whole: list[tuple[Record, Manifest]]) -> None:
@@ -177,12 +176,9 @@ class SmallJob:
         for record, manifest in whole:
             record.size, record.pieces = manifest.size, manifest.count
             record.pieces_done, record.bytes_done = manifest.count, manifest.size
-        self._around.store.save_all(
-            [replace(record, state=TransferState.DONE, trouble=None, finished=now) for record, _ in whole]
-        )
-        for record, manifest in whole:
-            assert record.path is not None
-            self._around.adopt(record.path, manifest)
+        self._around.store.save_done([record for record, _ in whole], now)
+        self._around.adopt_all([(record.path, manifest) for record, manifest in whole if record.path is not None])
+        for record, _ in whole:
             record.state, record.trouble, record.finished = TransferState.DONE, None, now
 
     def _was_named(self, record: Record) -> bool:
@@ -220,33 +216,3 @@ def _in_answers(records: list[Record]) -> list[list[Record]]:
         answers[-1].append(record)
         total += size
     return answers
-
-
-def _write(record: Record, data: bytes) -> bool:
-    """The whole file, on the disk, with the name chosen. False: this one cannot be; the usual job says why."""
-    try:
-        path = next(free_names(record.folder, record.name))
-        part = part_beside(path, record.id)
-        _write_part(part, data)
-    except (BadInputError, StorageError):
-        return False
-    record.part, record.path = part, path
-    return True
-
-
-def _write_part(part: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(part, flags, 0o666)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise storage_error(part, error) from error

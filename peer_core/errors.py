@@ -72,6 +72,10 @@ class NoRoomError(StorageError):
     title = "The disk is full"
 
 
+class MissingPartError(StorageError):
+    title = "The partial file is gone"
+
+
 class DataVersionError(StorageError):
     title = "The data folder is from a newer Barrio"
     status = 500

@@ -82,7 +82,10 @@ class Course:
     def end(self) -> None:
         """All of it comes, and is right; nothing is left over."""
         both = ("film.mkv", "album")
-        wait_for(lambda: all(self.look()[name]["state"] == "done" for name in both), 120, "both to be done")
+        try:
+            wait_for(lambda: all(self.look()[name]["state"] == "done" for name in both), 120, "both to be done")
+        except TimeoutError as error:
+            raise AssertionError(self.look()) from error
         found = self.look()
         assert Path(found["film.mkv"]["path"]).read_bytes() == self.film.read_bytes()
         got = [path for path in self.disk.rglob("*") if path.is_file()]

@@ -65,6 +65,25 @@ def test_a_partial_file_that_is_gone_is_told_once_and_goes_on_when_it_is_back(be
     assert bench.received - before <= len(data) - 5 * MIB + 1
 
 
+def test_one_that_looked_for_its_partial_file_in_between_goes_on_by_itself(bench: Bench) -> None:
+    data = os.urandom(12 * MIB)
+    old, new = bench.root / "old", bench.root / "new"
+    bench.hostile(data, slow)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film", old)
+    wait_until(lambda: transfers.get(added.id).pieces_done >= 3)
+    transfers.pause(added.id)
+    old.rename(new)
+    transfers.resume(added.id)
+    told = bench.rested(added.id).trouble
+    assert told is not None and told.code == "missing-part"
+    transfers.follow(old, new)
+    done = wait_until(lambda: t if (t := transfers.get(added.id)).state is TransferState.DONE else None, 60)
+    assert done.path == new / "film"
+    assert done.path.read_bytes() == data
+    assert bench.received <= len(data) + 2 * MIB
+
+
 def test_only_what_was_moved_goes_with_the_setting(bench: Bench) -> None:
     data = os.urandom(MIB)
     bench.honest(data)

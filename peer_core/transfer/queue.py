@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from peer_core.content import Manifest
-from peer_core.errors import BadInputError, ConflictError, MissingPartError, NotFoundError
+from peer_core.errors import BadInputError, ConflictError, MissingPartError, NotFoundError, StorageError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.settings import parse_folder
@@ -38,7 +38,7 @@ from peer_core.transfer.types import (
     Wanted,
 )
 
-MISSING_PART = MissingPartError("").code
+DISK_TROUBLES = (StorageError("").code, MissingPartError("").code)
 _ENDED = (TransferState.DONE, TransferState.FAILED)
 
 
@@ -357,12 +357,12 @@ class Transfers:
             finally:
                 self._runner.halted = False
             moved = follow((record for record in below if not self._runner.runs(record.id)), old, new)
-            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, old, new)]
+            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, f.files, old, new)]
             self._store.save_all(moved, folders)
             for record in moved:
                 trouble = record.trouble if record.state is TransferState.PAUSED else None
-                # It may have looked for its partial file between the move and the word of it.
-                if trouble is not None and (record.id in running or trouble.code == MISSING_PART):
+                # Its trouble with the old place is over; it may have come between the move and the word of it.
+                if trouble is not None and (record.id in running or trouble.code in DISK_TROUBLES):
                     self._take_up(record)
             self._condition.notify_all()
 

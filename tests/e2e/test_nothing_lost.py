@@ -109,7 +109,8 @@ class Course:
 
     def receiver_replaced(self) -> None:
         """As an upgrade does: ended in order, and another program goes on with its data."""
-        assert self.eva.stop() == 0
+        assert self.eva.program is not None
+        assert self.eva.program.stop(60) == 0
         self.check_claims()
         self.eva.start()
 

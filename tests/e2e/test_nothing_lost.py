@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from downloading import asked, claimed
 from holders import manifest_of
-from processes import wait_for
+from processes import HeadlessPeer, wait_for
 from world import World
 
 MIB = 1 << 20
@@ -99,26 +99,31 @@ class Course:
     def _album(self) -> Path:
         return self.world.root / "ana-files" / "album"
 
+    def _start(self, peer: HeadlessPeer) -> None:
+        # At another address: somebody may use the port by now.
+        peer.listen = "127.0.0.1:0"
+        peer.start()
+
     # What befalls them
 
     def receiver_killed(self) -> None:
         assert self.eva.program is not None
         self.eva.program.kill()
         self.check_claims()
-        self.eva.start()
+        self._start(self.eva)
 
     def receiver_replaced(self) -> None:
         """As an upgrade does: ended in order, and another program goes on with its data."""
         assert self.eva.program is not None
         assert self.eva.program.stop(60) == 0
         self.check_claims()
-        self.eva.start()
+        self._start(self.eva)
 
     def sender_killed(self) -> None:
         assert self.ana.program is not None
         self.ana.program.kill()
         time.sleep(self.chance.uniform(0, 0.5))
-        self.ana.start()
+        self._start(self.ana)
 
     def disk_full(self) -> None:
         filler = self.disk / "filler"

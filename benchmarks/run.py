@@ -1,11 +1,12 @@
 """`./barrio bench [NAME]…`: runs benches, prints what they found beside what is promised, keeps it as JSON."""
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, scan, small, storm, transfer
+from benchmarks import catalogue, hashing, heartbeats, indexing, package, scan, small, storm, transfer
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -87,6 +88,13 @@ def bench_small(arguments: argparse.Namespace, report: Report) -> None:
     _add(report, "small", small.run(argparse.Namespace(files=10_000)))
 
 
+def bench_package(arguments: argparse.Namespace, report: Report) -> None:
+    """Sizes of the packages, and how soon their programs answer. Builds them first."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = Path(folder) / "dist", Path(folder) / "work"
+        _add(report, "package", package.run(*places, compressed=arguments.scale != "100k"))
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -102,6 +110,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "index": bench_index,
     "transfer": bench_transfer,
     "small": bench_small,
+    "package": bench_package,
 }
 
 

@@ -130,6 +130,15 @@ class Authority:
         renew_at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=SERVER_DAYS * 2 / 3)
         return ServerCertificate(_private_pem(key), chain, renew_at)
 
+    def make_client(self) -> ServerCertificate:
+        """A new key and certificate to call the directory's port with; nobody is a member by it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key()
+        der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        chain = self.sign_member(Applicant(public, peer_id_of(der)))
+        renew_at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=MEMBER_DAYS / 2)
+        return ServerCertificate(_private_pem(key), chain, renew_at)
+
     def sign(self, message: bytes) -> bytes:
         """ECDSA P-256 with SHA-256, DER."""
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import logging
+import os
 import socket
 import sqlite3
 import sys
@@ -15,15 +15,20 @@ from typing import Any
 
 from central import __version__, config
 from central.authority import Authority
+from central.backup import Backup, make_backup
 from central.catalogue.sqlite.store import totals
+from central.checking import check
 from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.domain import Quota
 from central.errors import CentralError, StartError
 from central.invites import make_invite
-from central.members import MemberRow, clean_name, list_members, revoke
+from central.members import MemberRow, list_members, revoke
+from central.restoring import restore_backup
 from protos.agreed import Invite
+from protos.operating import logs
+from protos.operating.settings_file import Found, SettingsError, find_file, settle
 
 SERVE = (
     config.LISTEN,
@@ -33,6 +38,9 @@ SERVE = (
     config.NAME,
     config.MEMBER_ENTRIES,
     config.MEMBER_TEXT,
+    config.LOG_FORMAT,
+    config.LOG_LEVEL,
+    config.LOG_IDS,
 )
 INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
 
@@ -44,13 +52,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"barrio-central {__version__}")
     config.DATA_DIR.add_to(parser)
+    _config(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _verb(verbs, "serve", "run in the foreground until SIGTERM or Ctrl-C", SERVE)
+    serve = _json(_verb(verbs, "serve", "run in the foreground until SIGTERM or Ctrl-C", SERVE))
+    serve.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
     _json(_verb(verbs, "invite", "print one invite link", INVITE))
     _json(_verb(verbs, "peers", "list the members"))
     out = _json(_verb(verbs, "revoke", "put a member out, for good"))
     out.add_argument("peer_id", metavar="PEER_ID", help="the member's id, or at least its first 8 characters")
     _json(_verb(verbs, "stats", "count what is here"))
+    backup = _json(_verb(verbs, "backup", "write all that a central needs to go on into one file, while it runs"))
+    backup.add_argument("file", metavar="FILE", type=Path, help="the new file; it holds the authority's key")
+    restore = _json(_verb(verbs, "restore", "put a backup into a data folder without a barrio"))
+    restore.add_argument("file", metavar="FILE", type=Path)
     return parser
 
 
@@ -62,9 +76,19 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=help_text, description=help_text)
     config.DATA_DIR.add_to(parser, inherited=True)
+    _config(parser, inherited=True)
     for setting in (*settings, config.DATABASE):
         setting.add_to(parser)
     return parser
+
+
+def _config(parser: argparse.ArgumentParser, inherited: bool = False) -> None:
+    parser.add_argument(
+        "--config",
+        default=argparse.SUPPRESS if inherited else None,
+        metavar="FILE",
+        help="settings in TOML (BARRIO_CONFIG; default /etc/barrio/central.toml, when there is one)",
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -73,10 +97,15 @@ def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 failed with one line on standard error; wrong usage raises SystemExit(2)."""
+    """Exit status: 0 done, 1 failed with one line on standard error, 2 wrong usage or settings."""
     options = build_parser().parse_args(argv)
     try:
+        _settle(options)
         _VERBS[options.verb](options)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"barrio-central: {problem}", file=sys.stderr)
+        return 2
     except CentralError as error:
         print(f"barrio-central: {error.message}", file=sys.stderr)
         return 1
@@ -88,16 +117,31 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read our output has enough.
         return 1
     except OSError as error:
-        print(f"barrio-central: {error}", file=sys.stderr)
+        full = "the disk is full; make room there" if is_full(error) else str(error)
+        print(f"barrio-central: {full}", file=sys.stderr)
         return 1
     return 0
 
 
+def _settle(options: argparse.Namespace) -> None:
+    """Puts every value into `options`, and `found` and `settings_file`, which tell where they come from."""
+    options.settings_file = find_file(options.config, "central", os.environ, needed=options.verb == "serve")
+    known = [setting.known for setting in config.SETTINGS]
+    found = settle(known, vars(options), os.environ, options.settings_file)
+    for key, one in found.items():
+        setattr(options, key, one.value)
+    options.found = found
+
+
 def _serve(options: argparse.Namespace) -> None:
+    if options.check:
+        found: dict[str, Found] = options.found
+        check(options, found, options.settings_file)
+        return
     # gRPC takes a while to import, and the other verbs do without.
     from central.server import Options, serve
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(options.log_level, options.log_format, options.log_ids, with_children=True)
     serve(
         Options(
             data_dir=options.data_dir,
@@ -106,7 +150,7 @@ def _serve(options: argparse.Namespace) -> None:
             enrol=config.enrol_address(options.listen, options.enrol),
             http=options.http,
             heartbeat_seconds=options.heartbeat,
-            name=clean_name(options.name) if options.name else config.default_network_name(),
+            name=options.name or "",
             quota=Quota(options.member_entries, options.member_text),
         )
     )
@@ -222,4 +266,36 @@ def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
     }
 
 
-_VERBS = {"serve": _serve, "invite": _invite, "peers": _peers, "revoke": _revoke, "stats": _stats}
+def _backup(options: argparse.Namespace) -> None:
+    database = config.database_path(options.database, options.data_dir)
+    backup = make_backup(database, options.data_dir, options.file, __version__)
+    _tell(options, backup, f"{backup.file} holds “{backup.network_name}”: keep it private")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    database = config.database_path(options.database, options.data_dir)
+    backup = restore_backup(options.file, database, options.data_dir)
+    made = datetime.fromtimestamp(backup.made, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    _tell(
+        options,
+        backup,
+        f"“{backup.network_name}” of {made} is in {options.data_dir}; start it with: barrio-central serve",
+    )
+
+
+def _tell(options: argparse.Namespace, backup: Backup, sentence: str) -> None:
+    if options.json:
+        print(json.dumps(asdict(backup), ensure_ascii=False))
+    else:
+        print(f"{sentence} ({backup.members:,} members, {backup.entries:,} files, {backup.bytes:,} bytes)")
+
+
+_VERBS = {
+    "serve": _serve,
+    "invite": _invite,
+    "peers": _peers,
+    "revoke": _revoke,
+    "stats": _stats,
+    "backup": _backup,
+    "restore": _restore,
+}

@@ -1,8 +1,7 @@
-"""Every setting of the central, declared once: option, environment variable, default, help."""
+"""Every setting of the central, declared once: option, environment variable, key of the file, default, help."""
 
 import argparse
 import ipaddress
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from central.data_folder import DATABASE_FILE
 from central.errors import BadInputError, StartError
 from central.invites import MAX_USES, parse_duration
 from central.members import clean_name
+from protos.operating.logs import parse_format, parse_ids, parse_level
+from protos.operating.settings_file import Known
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,20 @@ def _at_least_one(text: str) -> int:
     return number
 
 
+def _network_name(text: str) -> str:
+    try:
+        return clean_name(text)
+    except BadInputError as error:
+        raise ValueError(error.message) from error
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no user of that name: {text}") from error
+
+
 def _uses(text: str) -> int:
     uses = int(text)
     if not 1 <= uses <= MAX_USES:
@@ -67,7 +82,7 @@ def _uses(text: str) -> int:
 
 @dataclass(frozen=True)
 class Setting:
-    """One option with a value; `BARRIO_` and its name in capitals is its environment variable."""
+    """One option with a value. `BARRIO_` and its name in capitals is its environment variable."""
 
     name: str
     read: Callable[[str], Any]
@@ -76,31 +91,31 @@ class Setting:
     help: str
 
     @property
-    def variable(self) -> str:
-        return "BARRIO_" + self.name.upper().replace("-", "_")
+    def known(self) -> Known:
+        """As `settle` takes it; the key of the file has `_` where the option has `-`."""
+        return Known(
+            self.name.replace("-", "_"), self._typed, lambda: self.read(self.default) if self.default else None
+        )
 
     def add_to(self, parser: argparse.ArgumentParser, inherited: bool = False) -> None:
         """`inherited`: the option was already offered before the verb, and only a given value replaces that one."""
-        default = argparse.SUPPRESS if inherited else os.environ.get(self.variable) or self.default
         shown = f"; default {self.default}" if self.default else ""
         parser.add_argument(
             f"--{self.name}",
-            type=self._typed,
-            default=default,
+            default=argparse.SUPPRESS if inherited else None,
             metavar=self.metavar,
-            help=f"{self.help} ({self.variable}{shown})",
+            help=f"{self.help} ({self.known.variable}{shown})",
         )
 
-    def _typed(self, text: str) -> Any:
-        try:
-            return self.read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{error} (from the command line or {self.variable})") from error
+    def _typed(self, value: object) -> Any:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"{value!r} is not {self.metavar}")
+        return self.read(str(value))
 
 
 DATA_DIR = Setting(
     "data-dir",
-    Path,
+    _folder,
     str(platformdirs.user_data_path("barrio-central", appauthor=False)),
     "DIR",
     "database, authority and keys",
@@ -112,7 +127,13 @@ ENROL = Setting(
 HTTP = Setting("http", Address.parse, "127.0.0.1:51017", "HOST:PORT", "metrics and health")
 DATABASE = Setting("database", str, None, "URL", "where the database is; default: SQLite inside the data folder")
 HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there")
-NAME = Setting("name", str, None, "NAME", "name of the barrio, set at the first start; default: this machine's name")
+NAME = Setting(
+    "name",
+    _network_name,
+    None,
+    "NAME",
+    "name of the barrio; default: as it was, at first this machine's",
+)
 MEMBER_ENTRIES = Setting("member-entries", _at_least_one, "2000000", "N", "how many files one member may publish")
 MEMBER_TEXT = Setting(
     "member-text", _at_least_one, "536870912", "BYTES", "how many bytes the paths of one member's files may have"
@@ -120,6 +141,27 @@ MEMBER_TEXT = Setting(
 USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in")
 EXPIRES = Setting("expires", parse_duration, "7d", "DURATION", "how long the invite holds, such as 30m, 12h or 7d")
 HOST = Setting("host", str, None, "NAME", "how invitees reach this machine; default: a guess")
+
+LOG_FORMAT = Setting("log-format", parse_format, "text", "FORMAT", "lines for people (text) or for machines (json)")
+LOG_LEVEL = Setting("log-level", parse_level, "info", "LEVEL", "what is logged: debug, info, warning or error")
+LOG_IDS = Setting("log-ids", parse_ids, "hidden", "HOW", "ids and addresses in the log: hidden, or shown to find who")
+SETTINGS = (
+    DATA_DIR,
+    DATABASE,
+    LISTEN,
+    ENROL,
+    HTTP,
+    HEARTBEAT,
+    NAME,
+    MEMBER_ENTRIES,
+    MEMBER_TEXT,
+    USES,
+    EXPIRES,
+    HOST,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    LOG_IDS,
+)
 
 
 def enrol_address(listen: Address, enrol: Address | None) -> Address:

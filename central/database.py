@@ -3,6 +3,7 @@
 Other processes (the command line) use the same file at the same time through SQLite's write-ahead log.
 """
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -203,8 +204,17 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise storage_error(path, error) from error
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether there is no room on the disk."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+
+
 def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
     """The sentence for a database that cannot be used; nothing in it was changed."""
+    if is_full(error):
+        return StorageError(f"the disk of {path} is full; make room there, nothing was lost")
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return StorageError(f"{path} is in use by another program; try again when that has ended")
     return StorageError(

@@ -10,6 +10,7 @@ from central.database import Database
 from central.errors import BadInputError, NotFoundError, RevokedError, StrangerError
 from central.invites import MAX_TOKEN, redeem
 from central.members import Members, clean_name
+from protos.sentences import say
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,9 @@ class Enrolment:
         now = self._clock()
         with self._database.write(durable=True) as connection:
             if self._members.is_revoked(connection, applicant.peer_id):
-                raise RevokedError("this device was removed from the barrio; ask who runs it")
+                raise RevokedError(
+                    say("this device was removed from the barrio; ask who runs it", "device-removed-ask")
+                )
             redeem(connection, token, applicant.peer_id, now)
             self._members.admit(connection, applicant.peer_id, name, int(now))
             membership = self._sign(applicant)
@@ -63,7 +66,7 @@ class Enrolment:
         """Signs a member's key again."""
         applicant = read_signing_request(signing_request)
         if self._members.is_revoked(self._database.read(), applicant.peer_id):
-            raise RevokedError("this device was removed from the barrio; ask who runs it")
+            raise RevokedError(say("this device was removed from the barrio; ask who runs it", "device-removed-ask"))
         try:
             self._members.find(applicant.peer_id)
         except StrangerError as error:

@@ -3,15 +3,17 @@
 The boundaries (gRPC gate, command line) convert them; nothing in between catches and logs only.
 """
 
+from protos.sentences import sentence_of
+
 
 class CentralError(Exception):
-    """Root of the tree. `message` says what is wrong and what to do."""
+    """Root of the tree. `message` says what is wrong and what to do; with a code where a person at a peer reads it."""
 
     status = "INTERNAL"
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = sentence_of(message)
 
 
 class BadInputError(CentralError):

@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from contextvars import copy_context
 from functools import lru_cache
 from typing import NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 
+from central.database import is_full
 from central.directory import Directory
 from central.domain import Member
 from central.errors import BadInputError, CentralError, OverloadedError, StrangerError
@@ -25,6 +27,8 @@ from central.metrics import Metrics
 from central.service import Answered
 from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
+from protos.operating.logs import request as numbered
+from protos.sentences import CENTRAL_KEY, Sentence, as_text
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +167,10 @@ class Gate:
         self, method: str, answer: Callable[[str, Iterator[bytes], grpc.ServicerContext], Answered]
     ) -> Behaviour:
         def behaviour(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            with numbered():
+                return answered(requests, context)
+
+        def answered(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             started = time.monotonic()
             status = "OK"
             try:
@@ -173,9 +181,13 @@ class Gate:
             except CentralError as error:
                 status, message = error.status, error.message
                 log.info("refused method=%s from=%s status=%s: %s", method, _name(context), status, message)
-            except sqlite3.Error:
-                status, message = "INTERNAL", "the central's database failed; its log says more"
-                log.exception("database failed method=%s", method)
+            except sqlite3.Error as error:
+                if is_full(error):
+                    status, message = "RESOURCE_EXHAUSTED", "the central's disk is full; try again later"
+                    log.error("the disk of the database is full; make room there, nothing was lost method=%s", method)
+                else:
+                    status, message = "INTERNAL", "the central's database failed; its log says more"
+                    log.exception("database failed method=%s", method)
             except Exception:
                 status, message = "INTERNAL", "the central failed at this; its log says more"
                 log.exception("failed method=%s", method)
@@ -193,7 +205,8 @@ class Gate:
                 raise _GoneError
             return method()
 
-        return self._workers.submit(run).result()
+        # The number of the request goes with it.
+        return self._workers.submit(copy_context().run, run).result()
 
     def _request(self, who: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         ticket = self.slow.begin(who, context.cancel)
@@ -209,6 +222,8 @@ class Gate:
 
 
 def _refuse(context: grpc.ServicerContext, status: str, message: str) -> NoReturn:
+    if isinstance(message, Sentence) and message.code:
+        context.set_trailing_metadata(((CENTRAL_KEY, as_text(message).encode()),))
     context.abort(grpc.StatusCode[status], message)
 
 

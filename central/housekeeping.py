@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from central.database import is_full
 from central.errors import OverloadedError
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ class Housekeeper:
         except OverloadedError as error:
             log.info("%s: %s", name, error.message)
             return False
-        except Exception:
+        except Exception as error:
+            if is_full(error):
+                log.error("%s: the disk of the database is full; make room there", name)
+                return False
             # The next round tries again; calls are not affected.
             log.exception("housekeeping failed: %s", name)
             return False

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from central.database import Database
 from central.errors import BadInputError, InviteRefusedError
+from protos.sentences import say
 
 TOKEN_BYTES = 20
 MAX_TOKEN = 128
@@ -52,7 +53,6 @@ def redeem(connection: sqlite3.Connection, token: str, peer_id: str, now: float)
 
     Once is also when the same peer comes again within `AGAIN_SECONDS`, whose first answer was perhaps lost.
     """
-    ask = "ask for a new one"
     # What is from the future lay there when the clock was set back.
     connection.execute("DELETE FROM redeemed WHERE since < ? OR since > ?", (now - AGAIN_SECONDS, now + 1))
     lately = (_hash(token), peer_id)
@@ -60,13 +60,17 @@ def redeem(connection: sqlite3.Connection, token: str, peer_id: str, now: float)
         return
     row = connection.execute("SELECT uses, used, expires FROM invite WHERE token_hash = ?", (_hash(token),)).fetchone()
     if row is None:
-        raise InviteRefusedError(f"this invite is not known here; copy the whole link again, or {ask}")
+        raise InviteRefusedError(
+            say("this invite is not known here; copy the whole link again, or ask for a new one", "invite-unknown")
+        )
     uses, used, expires = row
     if expires <= now:
         ended = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        raise InviteRefusedError(f"this invite expired on {ended}; {ask}")
+        raise InviteRefusedError(
+            say("this invite expired on {ended}; ask for a new one", "invite-expired", ended=ended)
+        )
     if used >= uses:
-        raise InviteRefusedError(f"this invite has already been used up; {ask}")
+        raise InviteRefusedError(say("this invite has already been used up; ask for a new one", "invite-used-up"))
     connection.execute("UPDATE invite SET used = used + 1 WHERE token_hash = ?", (_hash(token),))
     connection.execute("INSERT INTO redeemed (token_hash, peer_id, since) VALUES (?, ?, ?)", (*lately, int(now)))
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from central.database import Database
 from central.domain import Member, RevocationList
 from central.errors import BadInputError, NotFoundError, RevokedError, StrangerError
 from protos.agreed import revocations_message
+from protos.sentences import say
 
 MAX_NAME = 64
 _UNFIT = {"Cc", "Cs", "Cn", "Zl", "Zp"}
@@ -22,7 +24,7 @@ def clean_name(text: str) -> str:
     """A person's name for a device or a barrio, tidied. Raises BadInputError when it cannot be shown."""
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= MAX_NAME:
-        raise BadInputError(f"a name has 1 to {MAX_NAME} characters")
+        raise BadInputError(say("a name has 1 to {most} characters", "name-length", most=MAX_NAME))
     if any(unicodedata.category(c) in _UNFIT for c in name) or not _joined(name):
         raise BadInputError("a name must not contain control, direction or invisible characters")
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
@@ -80,7 +82,7 @@ class Members:
         if member is None:
             row = self._read("SELECT number, peer_id, name FROM member WHERE peer_id = ?", peer_id)
             if row is None:
-                raise StrangerError("this peer is no member of this barrio; join with a new invite")
+                raise StrangerError(say("this peer is no member of this barrio; join with a new invite", "no-member"))
             member = self._keep(row)
         return member
 
@@ -171,7 +173,7 @@ class Revocations:
         """Raises RevokedError when the peer was put out."""
         self.current()
         if peer_id in self._ids:
-            raise RevokedError("this peer was removed from the barrio; ask who runs it")
+            raise RevokedError(say("this peer was removed from the barrio; ask who runs it", "peer-removed-ask"))
 
 
 def list_members(database: Database, served: bool) -> list[MemberRow]:
@@ -216,10 +218,11 @@ def revoke(database: Database, prefix: str) -> tuple[str, str, bool]:
             raise BadInputError(f"more than one member's id begins with {wanted}; give more of it")
         peer_id, name, revocation = rows[0]
         if revocation is None:
+            # Above the seconds since 1970, so that a central from a backup gives no number that peers know already.
             connection.execute(
-                "UPDATE member SET revocation = (SELECT coalesce(max(revocation), 0) + 1 FROM member)"
+                "UPDATE member SET revocation = (SELECT max(coalesce(max(revocation), 0) + 1, ?) FROM member)"
                 " WHERE peer_id = ?",
-                (peer_id,),
+                (int(time.time()), peer_id),
             )
     return peer_id, name, revocation is None
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from central.answering import Probe
 from central.authority import Authority
 from central.catalogue.sqlite.scribe_process import ScribeProcess
 from central.catalogue.sqlite.store import SqliteCatalogue
-from central.config import Address
+from central.config import Address, default_network_name
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
-from central.database import Database, storage_error
+from central.database import Database, is_full, storage_error
 from central.directory import Directory
 from central.domain import Quota
 from central.enrolment import Enrolment
@@ -32,6 +33,7 @@ from central.stopping import stop_signals
 from central.turns import Turns
 from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
+from protos.operating.notify import Manager
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ NETWORK_NAME = "network_name"
 
 @dataclass(frozen=True)
 class Options:
-    """What `serve` was asked for. `name` names a new barrio; one that has a name keeps it."""
+    """What `serve` was asked for. `name` names the barrio; empty: as it is named, a new one after this machine."""
 
     data_dir: Path
     database: Path
@@ -56,7 +58,7 @@ class Options:
 
 
 class Server:
-    """Serves inside `with`; `addresses` and `database` are there then.
+    """Serves inside `with`; `addresses`, `database` and `probe` are there then.
 
     Raises StartError or StorageError when it cannot begin, and leaves nothing behind.
     """
@@ -74,6 +76,8 @@ class Server:
                 raise storage_error(self._options.database, error) from error
             except OSError as error:
                 where = self._options.data_dir
+                if is_full(error):
+                    raise StorageError(f"the disk of the data folder {where} is full; make room there") from error
                 raise StorageError(f"the data folder {where} cannot be used ({error.strerror or error})") from error
             self._stack = stack.pop_all()
         return self
@@ -149,6 +153,8 @@ class Server:
         self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))
         self.addresses.write(options.data_dir)
         stack.callback((options.data_dir / RUNNING_FILE).unlink, missing_ok=True)
+        self.probe = Probe(authority, database, (port.workers, enrol_port.workers), self.addresses)
+        stack.callback(self.probe.close)
 
 
 def _ports(options: Options, authority: Authority) -> tuple[Port, Port]:
@@ -176,7 +182,9 @@ def _authority(options: Options) -> Authority:
 
 def _network_name(database: Database, name: str) -> str:
     with database.write(durable=True) as connection:
-        connection.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, name))
+        how = "REPLACE" if name else "IGNORE"
+        given = name or default_network_name()
+        connection.execute(f"INSERT OR {how} INTO setting (key, value) VALUES (?, ?)", (NETWORK_NAME, given))
         row = connection.execute("SELECT value FROM setting WHERE key = ?", (NETWORK_NAME,)).fetchone()
     return str(row[0])
 
@@ -195,8 +203,11 @@ def _notice_revocations(revocations: Revocations, database: Database, catalogue:
 
 def serve(options: Options) -> None:
     """Serves until a signal; prints one line when it is ready."""
-    with stop_signals() as stop:
-        with Server(options) as server:
+    manager = Manager.take(os.environ)
+    with stop_signals() as stop, ExitStack() as stack:
+        with manager.starting():
+            server = stack.enter_context(Server(options))
+        with manager.serving(server.probe.answers):
             # What was loaded stays; walking through all of it now and then would make a question late.
             gc.freeze()
             at = server.addresses

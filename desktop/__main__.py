@@ -1,19 +1,19 @@
 """`barrio`: the desktop."""
 
-import logging
 import multiprocessing
 import os
 import sys
 
 from desktop import peer_host
 from desktop.arguments import parse
+from protos.operating import logs
 
 
 def main() -> int:
     multiprocessing.freeze_support()
     peer_host.be_helper_if_asked()
     options = parse(sys.argv[1:])
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.set_up("warning", "text", with_children=True)
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not shown:
         print("barrio: there is no display; use barrio-peer, or set DISPLAY", file=sys.stderr)

@@ -1,8 +1,10 @@
-"""What the local API says, as immutable values (docs/local-api.md), and the one error of talking to it. Pure."""
+"""What the local API says, as immutable values, and the one error of talking to it. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from protos.sentences import Sentence
 
 ACTIVE = frozenset({"queued", "locating", "running", "waiting"})
 ENDED = frozenset({"done", "failed"})
@@ -21,8 +23,10 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
+    """`code`: of its title; the detail has its own, so that `Words.problem` can say both."""
+
     title: str
-    detail: str
+    detail: Sentence
     code: str
 
 
@@ -118,11 +122,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class FileProblem:
-    """What cannot be shared, and why; `code` is "" where the peer has the reason from its system."""
+    """What cannot be shared, and why; the reason is without a code where the peer has it from its system."""
 
     path: str
-    reason: str
-    code: str
+    reason: Sentence
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class Source:
     bytes: int
     rate: float
     failures: int
-    reason: str
+    reason: Sentence
     wasted: int = 0
     retries: int = 0
     quarantined_until: datetime | None = None
@@ -290,183 +293,3 @@ class Setting:
     applies: str
     locked: bool
     environment: str
-
-
-def _time(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def status_from(data: dict[str, Any]) -> Status:
-    central, queries, moved = data["central"], data["queries"], data["bytes"]
-    rates, shares = data.get("rates") or {}, data["shares"]
-    indexing, limits = data.get("indexing") or {}, data.get("limits") or {}
-    return Status(
-        peer_id=data.get("peer_id"),
-        name=data.get("name") or "",
-        version=data.get("version") or "",
-        joined=bool(data["joined"]),
-        network_name=data.get("network_name") or "",
-        addresses=tuple(data.get("addresses") or ()),
-        central_reachable=bool(central["reachable"]),
-        central_since=_time(central.get("since")),
-        central_address=central.get("address") or "",
-        neighbours=tuple(
-            Neighbour(n["peer_id"], n.get("name") or "", n["role"], bool(n["reachable"])) for n in data["neighbours"]
-        ),
-        through_neighbour=queries["through_neighbour"],
-        direct=queries["direct"],
-        relayed=data.get("relayed") or 0,
-        sent=moved["sent"],
-        received=moved["received"],
-        rate_sent=rates.get("sent") or 0,
-        rate_received=rates.get("received") or 0,
-        files=shares["files"],
-        bytes=shares["bytes"],
-        pending=shares["pending"],
-        key_store=data.get("key_store"),
-        data_dir=data.get("data_dir") or "",
-        notices=tuple(Problem(n["title"], n["message"], n.get("code") or "") for n in data.get("notices") or ()),
-        offers_revision=(data.get("offers") or {}).get("revision", -1),
-        paused=bool(indexing.get("paused")),
-        rate_indexing=indexing.get("rate") or 0,
-        limit_sent=limits.get("upload_rate") or 0,
-        limit_received=limits.get("download_rate") or 0,
-        slow=bool(limits.get("slow")),
-        slow_scheduled=bool(limits.get("scheduled")),
-        slow_until=_time(limits.get("until")),
-    )
-
-
-def row_from(data: dict[str, Any]) -> Row:
-    return Row(
-        content_id=data["content_id"],
-        name=data["name"],
-        path=data.get("path") or "",
-        size=data["size"],
-        kind=data["kind"],
-        holders=data["holders"],
-        names=tuple(data.get("names") or ()),
-        have=bool(data.get("have")),
-        modified=_time(data.get("modified")),
-    )
-
-
-def answer_from(data: dict[str, Any]) -> Answer:
-    via = data["via"]
-    rows = tuple(row_from(row) for row in data["rows"])
-    albums = tuple(Album(a["path"], a["files"], a["bytes"], a["holders"]) for a in data.get("albums") or ())
-    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "", albums)
-
-
-def share_from(data: dict[str, Any]) -> Share:
-    progress = data.get("progress") or {}
-    return Share(
-        name=data["name"],
-        path=data["path"],
-        state=data["state"],
-        files=data["files"],
-        bytes=data["bytes"],
-        pending=data.get("pending") or 0,
-        files_done=progress.get("files_done"),
-        files_total=progress.get("files_total") or 0,
-        bytes_done=progress.get("bytes_done") or 0,
-        bytes_total=progress.get("bytes_total") or 0,
-        eta_seconds=progress.get("eta_seconds"),
-        exclude=tuple(data.get("exclude") or ()),
-        hidden=bool(data.get("hidden")),
-        problems=tuple(FileProblem(p["path"], p["reason"], p.get("code") or "") for p in data.get("problems") or ()),
-    )
-
-
-def library_from(data: dict[str, Any]) -> Library:
-    copies = data.get("duplicates") or {}
-    return Library(tuple(map(share_from, data["shares"])), copies.get("files") or 0, copies.get("bytes") or 0)
-
-
-def pattern_faults_from(data: dict[str, Any]) -> tuple[PatternFault, ...]:
-    """Of the patterns with something wrong, in their order."""
-    wrong = ((p["pattern"], p["fault"]) for p in data["patterns"] if p.get("fault"))
-    return tuple(PatternFault(text, f["code"], f["reason"], bool(f["refused"])) for text, f in wrong)
-
-
-def transfer_from(data: dict[str, Any]) -> Transfer:
-    error = data.get("error")
-    return Transfer(
-        id=str(data["id"]),
-        content_id=data["content_id"] or "",
-        name=data["name"],
-        path=data.get("path") or "",
-        folder=data.get("folder") or "",
-        size=data.get("size"),
-        pieces=data.get("pieces") or 0,
-        pieces_done=data.get("pieces_done") or 0,
-        bytes_done=data.get("bytes_done") or 0,
-        state=data["state"],
-        rate=data.get("rate") or 0,
-        eta_seconds=data.get("eta_seconds"),
-        error=Problem(error["title"], error["detail"], error.get("code") or "") if error else None,
-        created=_time(data.get("created")),
-        finished=_time(data.get("finished")),
-        sources=tuple(
-            Source(
-                peer_id=s["peer_id"],
-                name=s.get("name") or "",
-                state=s["state"],
-                pieces=s["pieces"],
-                bytes=s["bytes"],
-                rate=s.get("rate") or 0,
-                failures=s.get("failures") or 0,
-                reason=s.get("reason") or "",
-                wasted=s.get("wasted") or 0,
-                retries=s.get("retries") or 0,
-                quarantined_until=_time(s.get("quarantined_until")),
-            )
-            for s in data.get("sources") or ()
-        ),
-        priority=data.get("priority") or "normal",
-        place=data.get("place"),
-        have=bool(data.get("have")),
-        files=FolderFiles(**files) if (files := data.get("files")) else None,
-    )
-
-
-def files_page_from(data: dict[str, Any]) -> FilesPage:
-    return FilesPage(tuple(map(transfer_from, data["files"])), data.get("next_after"))
-
-
-def members_from(data: dict[str, Any]) -> Members:
-    members = (Member(m["peer_id"], m.get("name") or "", bool(m.get("me"))) for m in data["members"])
-    return Members(tuple(members), data.get("next_cursor"))
-
-
-def shared_folder_from(data: dict[str, Any]) -> Entry:
-    return Entry(data["name"], True, data["bytes"], data["files"])
-
-
-def listing_from(data: dict[str, Any]) -> Listing:
-    files = (
-        Entry(
-            name=f["name"],
-            is_folder=False,
-            size=f["size"],
-            kind=f.get("kind") or "other",
-            content_id=f["content_id"],
-            have=bool(f.get("have")),
-            modified=_time(f.get("modified")),
-        )
-        for f in data["files"]
-    )
-    return Listing((*map(shared_folder_from, data["folders"]), *files), data.get("next_after"))
-
-
-def setting_from(data: dict[str, Any]) -> Setting:
-    return Setting(
-        key=data["key"],
-        type=data["type"],
-        value=data["value"],
-        default=data["default"],
-        help=data["help"],
-        applies=data["applies"],
-        locked=bool(data["locked"]),
-        environment=data.get("environment") or "",
-    )

@@ -19,6 +19,8 @@ from desktop.api import (
     Share,
     Status,
     Transfer,
+)
+from desktop.api_answers import (
     answer_from,
     files_page_from,
     library_from,
@@ -32,6 +34,7 @@ from desktop.api import (
     transfer_from,
 )
 from desktop.api_offers import Offer, Offers, offer_from, offers_from, rules_from, sent_from
+from protos.sentences import from_json
 
 PAGE = 100
 TREE_PAGE = 200
@@ -226,7 +229,7 @@ def _settings(data: Any) -> tuple[Setting, ...]:
 def _refused(response: httpx.Response) -> ApiError:
     try:
         problem = response.json()
-        return ApiError(str(problem["title"]), str(problem["detail"]), str(problem["code"]), response.status_code)
+        return ApiError(str(problem["title"]), from_json(problem), str(problem["code"]), response.status_code)
     except (ValueError, KeyError, TypeError):
         reason = f"HTTP {response.status_code} {response.reason_phrase}"
-        return ApiError("The peer refused", reason, f"http-{response.status_code}", response.status_code)
+        return ApiError("The peer refused", reason, "refused", response.status_code)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from desktop.api import Problem
+from desktop.api_answers import problem_from, time_from
 
 UNDECIDED = frozenset({"preparing", "waiting", "delivered"})
 OPEN = UNDECIDED | {"accepted"}
@@ -86,10 +87,10 @@ def offer_from(data: dict[str, Any]) -> Offer:
         hashed=hashed.get("bytes_done") or 0,
         to_hash=hashed.get("bytes_total") or 0,
         folder=data.get("folder") or "",
-        error=Problem(error["title"], error["detail"], error.get("code") or "") if error else None,
-        created=_time(data.get("created")),
-        expires=_time(data.get("expires")),
-        ended=_time(data.get("ended")),
+        error=problem_from(error) if error else None,
+        created=time_from(data.get("created")),
+        expires=time_from(data.get("expires")),
+        ended=time_from(data.get("ended")),
     )
 
 
@@ -106,7 +107,3 @@ def rules_from(data: dict[str, Any]) -> tuple[OfferRule, ...]:
         OfferRule(r["peer_id"], r.get("peer_name") or "", r.get("output") or "", r["max_bytes"]) for r in data["rules"]
     )
     return tuple(rules)
-
-
-def _time(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from desktop.hosting import HostError
+from protos.sentences import say
 
 START_SECONDS = 30.0
 STOP_SECONDS = 4.0
@@ -104,7 +105,7 @@ class CentralHost:
         told.wait(START_SECONDS)
         if self._is_ready:
             return
-        said = _last_line(log.read_text("utf-8", "replace")) or f"See {log}."
+        said = _last_line(log.read_text("utf-8", "replace")) or say("See {log}.", "see-log", log=log)
         self._process.kill()
         self._process.wait()
         self._reader.join()
@@ -171,8 +172,9 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without our own options: a BARRIO_LISTEN of the peer must not become the central's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("BARRIO_")}
+    """Without our own options: a BARRIO_LISTEN of the peer must not become the central's, nor a service's settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BARRIO_")}
+    return own | {"BARRIO_CONFIG": os.devnull}
 
 
 def _last_line(text: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QDate, QLocale
 
+from protos.sentences import Sentence
+
 FOLDER = Path(__file__).parent / "i18n"
 LANGUAGES = {"en": "English", "es": "Español"}
 LEAST_RATE = 1000
@@ -29,6 +31,9 @@ class Words:
         self.language = language
         self.locale = QLocale({"es": "es_ES", "en": "en_GB"}[language])
         self._strings: dict[str, Any] = json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+        # The peer says its sentences in English itself.
+        sentences = FOLDER / f"sentences.{language}.json"
+        self._sentences: dict[str, str] = json.loads(sentences.read_text("utf-8")) if sentences.exists() else {}
 
     def __call__(self, key: str, /, **values: Any) -> str:
         """Raises KeyError for a string or a value that is missing: a mistake in the program."""
@@ -42,12 +47,31 @@ class Words:
         return key in self._strings
 
     def problem(self, code: str, title: str, detail: str) -> tuple[str, str]:
-        """Title and detail of an error in this language where it is known by its code, else as the peer says it."""
+        """Title and detail of an error in this language where they are known by their codes, else as the peer says
+        them."""
         known = f"error.{code}"
-        if f"{known}.detail" in self._strings:
-            detail = self(f"{known}.detail")
+        detail = self(f"{known}.detail") if f"{known}.detail" in self._strings else self.said(detail)
         # A sentence of the command line begins with a small letter.
         return (self(known) if known in self._strings else title), detail[:1].upper() + detail[1:]
+
+    def said(self, text: str) -> str:
+        """A sentence of the peer's in this language where it is known by its code, else as it is."""
+        if not isinstance(text, Sentence) or not text.code:
+            return str(text)
+        template = self._sentences.get(text.code)
+        if template is None:
+            keys = (f"reason.{text.code}", f"pattern.{text.code}")
+            return next((self(key) for key in keys if key in self._strings), str(text))
+        try:
+            return template.format(**{name: self._value(name, value) for name, value in text.params.items()})
+        except (KeyError, IndexError, ValueError, AttributeError):
+            # Of a peer of another version, with other values.
+            return str(text)
+
+    def _value(self, name: str, value: str | int | Sentence) -> str:
+        if isinstance(value, str):
+            return self.said(value)
+        return self.size(value) if name.endswith("_bytes") else str(value)
 
     def number(self, value: int) -> str:
         return self.locale.toString(value)

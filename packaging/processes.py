@@ -15,6 +15,9 @@ from typing import Any
 
 MODULES = {"barrio": "desktop", "barrio-peer": "peer_core", "barrio-central": "central"}
 
+# Neither this machine's keyring nor the settings of services that are installed here.
+APART = {"BARRIO_KEYRING": "off", "BARRIO_CONFIG": os.devnull}
+
 
 def command(program: str) -> list[str]:
     """The command line of one of Barrio's programs, in the Python that runs now."""
@@ -35,7 +38,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._log_file,
-                env={**os.environ, "BARRIO_KEYRING": "off", "PYTHONUNBUFFERED": "1", **(env or {})},
+                env={**os.environ, **APART, "PYTHONUNBUFFERED": "1", **(env or {})},
                 start_new_session=True,
             )
         finally:
@@ -105,7 +108,7 @@ def run_command(program: str, *args: str, seconds: float = 60, env: Mapping[str,
         text=True,
         timeout=seconds,
         check=False,
-        env={**os.environ, "BARRIO_KEYRING": "off", **(env or {})},
+        env={**os.environ, **APART, **(env or {})},
     )
 
 
@@ -130,7 +133,9 @@ class Central:
             "--name",
             "Plaza Mayor",
         ]
-        self.program = Program(argv, self.data.parent / f"{self.data.name}.log").wait_ready()
+        # Who asked is to be seen here, where nobody's privacy is at stake.
+        env = {"BARRIO_LOG_IDS": os.environ.get("BARRIO_LOG_IDS", "shown")}
+        self.program = Program(argv, self.data.parent / f"{self.data.name}.log", env).wait_ready()
         self.listen, self.enrol = self.program.ready["directory"], self.program.ready["enrol"]
         return self.program
 

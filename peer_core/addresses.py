@@ -16,7 +16,11 @@ def parse_listen(text: str) -> tuple[str, int]:
     host, colon, port = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise BadInputError(f"“{text}” is no address to listen on; write HOST:PORT, for example 0.0.0.0:51020.")
+        raise BadInputError(
+            "“{text}” is no address to listen on; write HOST:PORT, for example 0.0.0.0:51020.",
+            "listen-address",
+            text=text,
+        )
     return host, int(port)
 
 
@@ -42,7 +46,9 @@ def parse_url(text: str) -> tuple[str, int]:
         or url.query
         or url.fragment
     ):
-        raise BadInputError(f"“{text[:80]}” is no address of a peer; write https://HOST:PORT.")
+        raise BadInputError(
+            "“{text}” is no address of a peer; write https://HOST:PORT.", "peer-address", text=text[:80]
+        )
     return host, port
 
 

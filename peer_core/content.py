@@ -71,13 +71,17 @@ class Manifest:
     def from_bytes(cls, data: bytes, content_id: bytes) -> "Manifest":
         """Raises PeerMisbehavedError unless `data` is the manifest that `content_id` names."""
         if blake3(data).digest() != content_id:
-            raise PeerMisbehavedError("The manifest does not belong to this file; another holder is asked.")
+            raise PeerMisbehavedError(
+                "The manifest does not belong to this file; another holder is asked.", "manifest-foreign"
+            )
         if len(data) < HEADER.size:
-            raise PeerMisbehavedError("The manifest is cut short; another holder is asked.")
+            raise PeerMisbehavedError("The manifest is cut short; another holder is asked.", "manifest-cut")
         magic, size, piece_size = HEADER.unpack_from(data)
         hashes = data[HEADER.size :]
         if magic != MAGIC or size > MAX_SIZE or piece_size != piece_size_for(size):
-            raise PeerMisbehavedError("The manifest has impossible sizes; another holder is asked.")
+            raise PeerMisbehavedError("The manifest has impossible sizes; another holder is asked.", "manifest-sizes")
         if len(hashes) != -(-size // piece_size) * HASH_BYTES:
-            raise PeerMisbehavedError("The manifest has the wrong number of pieces; another holder is asked.")
+            raise PeerMisbehavedError(
+                "The manifest has the wrong number of pieces; another holder is asked.", "manifest-count"
+            )
         return cls(size, piece_size, hashes)

@@ -10,6 +10,7 @@ from typing import IO, Any
 import platformdirs
 
 from peer_core.errors import BadInputError, InUseError, StorageError
+from peer_core.system_words import system_words
 
 LOCAL_API_FILE = "local-api.json"
 
@@ -23,7 +24,9 @@ def default_data_dir() -> Path:
 def prepare(folder: Path) -> Path:
     """Makes the folder, or takes one that is there, readable by its user alone. Raises BadInputError, StorageError."""
     if folder.exists() and not folder.is_dir():
-        raise BadInputError(f"{folder} is not a folder; choose another data folder with --data-dir.")
+        raise BadInputError(
+            "{folder} is not a folder; choose another data folder with --data-dir.", "data-folder-file", folder=folder
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
@@ -32,7 +35,12 @@ def prepare(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StorageError(f"The data folder {folder} cannot be written ({error.strerror}); check it.") from error
+        raise StorageError(
+            "The data folder {folder} cannot be written ({reason}); check it.",
+            "data-folder-closed",
+            folder=folder,
+            reason=system_words(error),
+        ) from error
     return folder
 
 
@@ -41,7 +49,9 @@ def write_private(path: Path, data: bytes) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written ({error.strerror}).") from error
+        raise StorageError(
+            "{path} cannot be written ({reason}).", "file-unwritable", path=path, reason=system_words(error)
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -50,7 +60,12 @@ def write_private(path: Path, data: bytes) -> None:
         Path(name).replace(path)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written ({error.strerror}); make room on the disk.") from error
+        raise StorageError(
+            "{path} cannot be written ({reason}); make room on the disk.",
+            "file-unwritable-room",
+            path=path,
+            reason=system_words(error),
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -64,9 +79,11 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read ({error}); mend it or take it away.") from error
+        raise StorageError(
+            "{path} cannot be read ({reason}); mend it or take it away.", "file-unreadable", path=path, reason=error
+        ) from error
     if not isinstance(value, dict):
-        raise StorageError(f"{path} does not hold what it should; mend it or take it away.")
+        raise StorageError("{path} does not hold what it should; mend it or take it away.", "file-content", path=path)
     return value
 
 
@@ -83,13 +100,20 @@ class FolderLock:
             # Private from the start: whoever can open it could hold it.
             file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
         except OSError as error:
-            raise StorageError(f"{self._path} cannot be opened ({error.strerror}); check whose file it is.") from error
+            raise StorageError(
+                "{path} cannot be opened ({reason}); check whose file it is.",
+                "file-not-opened",
+                path=self._path,
+                reason=system_words(error),
+            ) from error
         try:
             _lock(file)
         except OSError as error:
             file.close()
             raise InUseError(
-                f"A Barrio already runs with the data folder {self._path.parent}; use it, or end it first."
+                "A Barrio already runs with the data folder {folder}; use it, or end it first.",
+                "data-folder-in-use",
+                folder=self._path.parent,
             ) from error
         self._file = file
 

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from peer_core.errors import DataVersionError, StorageError
+from peer_core.system_words import system_words
 
 BUSY_SECONDS = 5.0
 
@@ -42,12 +43,30 @@ def storage_error(path: Path, kind: Kind, error: sqlite3.Error) -> StorageError:
     """The sentence for a person, by SQLite's result code."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"The disk that holds {path} is full; free some space, and Barrio goes on by itself.")
+        return StorageError(
+            "The disk that holds {path} is full; free some space, and Barrio goes on by itself.",
+            "database-disk-full",
+            path=path,
+        )
     if code in _DAMAGED:
-        return StorageError(f"The {kind.name} {path} is damaged; {kind.when_damaged}")
+        return StorageError(
+            "The {what} {path} is damaged; {advice}",
+            "database-damaged",
+            what=kind.name,
+            path=path,
+            advice=kind.when_damaged,
+        )
     if code == sqlite3.SQLITE_BUSY:
-        return StorageError(f"Another program keeps {path} locked; close it, and Barrio goes on by itself.")
-    return StorageError(f"The {kind.name} {path} cannot be used ({error}); check the disk and the permissions.")
+        return StorageError(
+            "Another program keeps {path} locked; close it, and Barrio goes on by itself.", "database-locked", path=path
+        )
+    return StorageError(
+        "The {what} {path} cannot be used ({reason}); check the disk and the permissions.",
+        "database-unusable",
+        what=kind.name,
+        path=path,
+        reason=error,
+    )
 
 
 def migrate(connection: sqlite3.Connection, path: Path, kind: Kind, scripts: Sequence[str]) -> None:
@@ -60,11 +79,20 @@ def migrate(connection: sqlite3.Connection, path: Path, kind: Kind, scripts: Seq
         "FROM pragma_application_id, pragma_user_version"
     ).fetchone()
     if application != kind.application_id and (application or version or tables):
-        raise StorageError(f"{path} is not a Barrio {kind.name}; move that file away and start again.")
+        raise StorageError(
+            "{path} is not a Barrio {what}; move that file away and start again.",
+            "database-foreign",
+            path=path,
+            what=kind.name,
+        )
     if version > len(scripts):
         raise DataVersionError(
-            f"{path} was written by a newer Barrio (version {version}, this one knows {len(scripts)}); "
-            "update Barrio, or choose another data folder."
+            "{path} was written by a newer Barrio (version {version}, this one knows {known}); update "
+            "Barrio, or choose another data folder.",
+            "database-newer",
+            path=path,
+            version=version,
+            known=len(scripts),
         )
     if 0 < version < len(scripts):
         _back_up(connection, path.with_name(f"{path.name}.v{version}.backup"))
@@ -109,7 +137,10 @@ class Database:
             self._writer = self._connect()
         except OSError as error:
             raise StorageError(
-                f"The folder {path.parent} cannot be used ({error.strerror}); choose another."
+                "The folder {folder} cannot be used ({reason}); choose another.",
+                "database-folder",
+                folder=path.parent,
+                reason=system_words(error),
             ) from error
         except sqlite3.Error as error:
             raise storage_error(path, kind, error) from error
@@ -176,7 +207,7 @@ class Database:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StorageError(f"The {self.kind.name} is closed; start Barrio again.")
+            raise StorageError("The {what} is closed; start Barrio again.", "database-closed", what=self.kind.name)
 
     def close(self) -> None:
         """Closes every connection; those in use, when their query ends."""

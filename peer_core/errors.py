@@ -1,9 +1,12 @@
 """The one tree of errors. Each says what happened, what a person can do, and whose fault it is.
 
-Boundaries (REST, command line, window) convert them; nothing in between catches and logs only.
+Boundaries (REST, command line, window) convert them; nothing in between catches and logs only. The window says each in
+the person's language, by the codes of its kind and of its sentence.
 """
 
 from enum import Enum
+
+from protos.sentences import Sentence, say, sentence_of
 
 
 class Fault(Enum):
@@ -16,15 +19,24 @@ class Fault(Enum):
 
 
 class BarrioError(Exception):
-    """`title` names the trouble in a few words; `message` says in one sentence what to do."""
+    """`title` names the trouble in a few words; `message` says in one sentence what to do.
+
+    Raised with the English sentence as a template, its code (kebab-case, stable) and the template's values; or with a
+    sentence that was made before.
+    """
 
     title = "Something went wrong"
     fault = Fault.ME
     status = 500
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, text: str, sentence: str = "", /, **values: object) -> None:
+        self.message: Sentence = say(text, sentence, **values) if sentence else sentence_of(text)
+        super().__init__(str(self.message))
+
+    @property
+    def logged(self) -> str:
+        """For the log: the message may name people and files, which do not belong there."""
+        return f"{self.title} ({self.code})"
 
     @property
     def code(self) -> str:

@@ -162,7 +162,10 @@ class Online:
                 raise
             server = self._server_at(host, 0)
             self._listens_elsewhere = InUseError(
-                f"{error.message} This time Barrio listens on port {server.address[1]}."
+                "{reason} This time Barrio listens on port {port}.",
+                "listens-elsewhere",
+                reason=error.message,
+                port=server.address[1],
             )
             log.warning("%s", self._listens_elsewhere.message)
             return server

@@ -36,6 +36,7 @@ from peer_core.settings import Settings, Value, parse_name
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from peer_core.transfer.types import Located, Transfer
+from protos.sentences import as_json
 
 LOCAL_THREADS = 8
 LOCAL_CONNECTIONS = 100
@@ -102,7 +103,7 @@ class Peer:
                 if self._strict:
                     raise
                 self._offline_because = error
-                log.warning("not online: %s", error.message)
+                log.warning("not online: %s", error.logged)
         except BaseException:
             self._running = True
             self.stop()
@@ -216,7 +217,7 @@ class Peer:
             "offers": {"undecided": self.offers.undecided(), "revision": self.offers.revision()},
             "key_store": None,
             "data_dir": str(self.data_dir),
-            "notices": [{"code": n.code, "title": n.title, "message": n.message} for n in self._notices()],
+            "notices": [{"code": n.code, "title": n.title, **as_json(n.message, "message")} for n in self._notices()],
         }
         if online is None:
             return status
@@ -253,7 +254,9 @@ class Peer:
             with self._lifecycle:
                 # The network took its time; the peer may have been stopped meanwhile.
                 if not self._running:
-                    raise ConflictError("This peer is stopping; it is online at the next start.")
+                    raise ConflictError(
+                        "This peer is stopping; it is online at the next start.", "stopping-online-later"
+                    )
                 self._offline_because = None
                 try:
                     self._go_online(identity)
@@ -327,7 +330,9 @@ class Peer:
     def _joined(self) -> Online:
         """Raises NotJoinedError, or what kept this peer from going online."""
         if self._online is None:
-            raise self._offline_because or NotJoinedError("Join first: paste an invite, or start a barrio yourself.")
+            raise self._offline_because or NotJoinedError(
+                "Join first: paste an invite, or start a barrio yourself.", "join-first"
+            )
         return self._online
 
     def _require_library(self) -> Library:
@@ -358,13 +363,18 @@ class Peer:
         if left < CERTIFICATE_WARNING_SECONDS:
             days = max(0, int(left // 86_400))
             notices.append(
-                StorageError(f"This device's certificate ends in {days} days; reach the central before, to renew it.")
+                StorageError(
+                    "This device's certificate ends in {days} days; reach the central before, to renew it.",
+                    "certificate-ends",
+                    days=days,
+                )
             )
         if online.identity.key_store is KeyStore.FILE:
             notices.append(
                 KeyInFileError(
-                    "No keyring answered when this device joined, so its key's passphrase is in a file that only you "
-                    "can read."
+                    "No keyring answered when this device joined, so its key's passphrase is in a file that "
+                    "only you can read.",
+                    "key-in-file",
                 )
             )
         return notices
@@ -391,6 +401,6 @@ class Peer:
         try:
             self._library.adopt(files)
         except StorageError as error:
-            log.warning("finished downloads are not in the index yet: %s", error.message)
+            log.warning("finished downloads are not in the index yet: %s", error.logged)
         for _, manifest in files:
             self.offers.arrived(manifest.content_id)

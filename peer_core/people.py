@@ -80,15 +80,15 @@ class People:
         """
         online = self._online()
         if peer_id == online.identity.peer_id:
-            raise BadInputError("That is this device itself; its files are here already.")
+            raise BadInputError("That is this device itself; its files are here already.", "own-device")
         page = self._asked(peer_id, lambda peer: online.directory.tree.all_below(peer, path, MOST_FILES))
         if not page.files:
-            raise NotFoundError("There is no file in that folder now.")
+            raise NotFoundError("There is no file in that folder now.", "folder-no-file")
         held = self._library.has(file.content_id for file in page.files)
         if page.is_file:
             (file,) = page.files[:1]
             if skip_have and file.content_id in held:
-                raise ConflictError("This file is on this device already; nothing is fetched.")
+                raise ConflictError("This file is on this device already; nothing is fetched.", "file-here-already")
             return self._transfers.add(file.content_id, file.name, folder, paused, file.size)
         top = path.rpartition("/")[2]
         parts = {file.folder: (top, *(file.folder.split("/") if file.folder else ())) for file in page.files}
@@ -142,7 +142,7 @@ class People:
             try:
                 known |= self.find(missing)
             except BarrioError as error:
-                log.info("nobody can be asked where a sender is: %s", error.message)
+                log.info("nobody can be asked where a sender is: %s", error.logged)
         return tuple(Holder(r.peer_id, r.name, r.addresses) for r in known.values() if r is not None)
 
     def _asked(self, peer_id: str, ask: Callable[[PeerRecord], T]) -> T:
@@ -161,9 +161,11 @@ class People:
         try:
             decode_id(peer_id)
         except ValueError as error:
-            raise BadInputError(f"“{peer_id[:60]}” is no peer id: {error}.") from error
+            raise BadInputError(
+                "“{text}” is no peer id: {reason}.", "peer-id-of", text=peer_id[:60], reason=error
+            ) from error
         if self._online().is_revoked(peer_id):
-            raise RevokedError("That member was removed from the barrio.")
+            raise RevokedError("That member was removed from the barrio.", "member-removed")
 
     def _remembered(self, peer_id: str, seconds: float = REMEMBERED_SECONDS) -> PeerRecord | None:
         with self._lock:
@@ -181,7 +183,7 @@ class People:
             if record is None:
                 raise
         if record is None:
-            raise NotFoundError("That member is not online now; try again when it is.")
+            raise NotFoundError("That member is not online now; try again when it is.", "member-away")
         with self._lock:
             self._seen[peer_id] = (time.monotonic(), record)
         return record

@@ -53,7 +53,9 @@ def inside(folder: Path, name: str) -> Path:
     root = folder.resolve()
     path = root / safe_name(name)
     if path.parent != root or path.resolve().parent != root:
-        raise BadInputError(f"The file name would leave the folder {folder}; choose another name.")
+        raise BadInputError(
+            "The file name would leave the folder {folder}; choose another name.", "name-leaves-folder", folder=folder
+        )
     return path
 
 

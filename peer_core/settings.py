@@ -1,6 +1,7 @@
 """Settings of a peer: each is declared once, with key, type, default, help and environment variable.
 
-A value comes from the command line, else the environment, else the file `settings.json`, else its default.
+A value comes from what was given at the start (option, environment, settings file), else from the file `settings.json`,
+which holds what was changed while the peer ran, else it is the default.
 """
 
 import os
@@ -18,6 +19,7 @@ from peer_core.data_folder import read_json, write_json
 from peer_core.errors import BadInputError
 from peer_core.limits.parsing import parse_moment, parse_rate, parse_schedule, parse_slots, parse_switch
 from protos.agreed import decode_id
+from protos.sentences import say
 
 Value = str | int | list[str]
 DEFAULT_PORT = 51020
@@ -43,13 +45,13 @@ def parse_name(value: Any) -> str:
     """Raises BadInputError."""
     text = str(value).strip() if isinstance(value, str) else ""
     if not 1 <= len(text) <= 64 or not text.isprintable():
-        raise BadInputError("The name has 1 to 64 characters and no control characters.")
+        raise BadInputError("The name has 1 to 64 characters and no control characters.", "name-most")
     return text
 
 
 def _listen(value: Any) -> str:
     if not isinstance(value, str):
-        raise BadInputError("The address to listen on is a text, HOST:PORT.")
+        raise BadInputError("The address to listen on is a text, HOST:PORT.", "listen-text")
     parse_listen(value)
     return value.strip()
 
@@ -57,7 +59,7 @@ def _listen(value: Any) -> str:
 def _advertise(value: Any) -> list[str]:
     items = value.split() if isinstance(value, str) else value
     if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) for i in items):
-        raise BadInputError("The addresses to advertise are at most 16 texts, https://HOST:PORT.")
+        raise BadInputError("The addresses to advertise are at most 16 texts, https://HOST:PORT.", "advertise-texts")
     for item in items:
         parse_url(item)
     return list(items)
@@ -65,18 +67,22 @@ def _advertise(value: Any) -> list[str]:
 
 def parse_folder(value: Any) -> str:
     """A full path. Raises BadInputError."""
-    example = "for example /home/ana/Downloads"
+    example = say("for example /home/ana/Downloads", "folder-example")
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise BadInputError(f"The folder is a path, {example}.")
+        raise BadInputError("The folder is a path, {example}.", "folder-path", example=example)
     try:
         value.encode()
         path = Path(value.strip()).expanduser()
     except (UnicodeEncodeError, RuntimeError) as error:
-        raise BadInputError(f"That folder cannot be found by its name; write the full path, {example}.") from error
+        raise BadInputError(
+            "That folder cannot be found by its name; write the full path, {example}.",
+            "folder-unknown-user",
+            example=example,
+        ) from error
     if not path.is_absolute():
-        raise BadInputError(f"The folder is a full path, {example}.")
+        raise BadInputError("The folder is a full path, {example}.", "folder-full-path", example=example)
     if path.exists() and not path.is_dir():
-        raise BadInputError(f"{path} is a file; choose a folder.")
+        raise BadInputError("{path} is a file; choose a folder.", "folder-is-file", path=path)
     return str(path)
 
 
@@ -86,7 +92,9 @@ def _seconds(value: Any) -> int:
     except (TypeError, ValueError, OverflowError):
         number = -1
     if isinstance(value, bool) or not 10 <= number <= 604_800:
-        raise BadInputError("The time between two looks is a number of seconds from 10 to 604800 (a week).")
+        raise BadInputError(
+            "The time between two looks is a number of seconds from 10 to 604800 (a week).", "rescan-number"
+        )
     return number
 
 
@@ -95,14 +103,14 @@ def parse_peer_id(value: str) -> str:
     try:
         decode_id(value)
     except ValueError as error:
-        raise BadInputError(f"“{value[:60]}” is no peer id: {error}.") from error
+        raise BadInputError("“{text}” is no peer id: {reason}.", "peer-id-of", text=value[:60], reason=error) from error
     return value
 
 
 def _peer_ids(value: Any) -> list[str]:
     items = value.split() if isinstance(value, str) else value
     if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) for i in items):
-        raise BadInputError("Preferred neighbours are at most 16 peer ids of 52 characters.")
+        raise BadInputError("Preferred neighbours are at most 16 peer ids of 52 characters.", "neighbours-preferred")
     return [parse_peer_id(item) for item in items]
 
 
@@ -191,7 +199,9 @@ class Settings:
         try:
             return _BY_KEY[key].parse(value)
         except BadInputError as error:
-            raise BadInputError(f"{where}: {key}: {error.message}") from error
+            raise BadInputError(
+                "{where}: {key}: {reason}", "setting-stored-wrong", where=where, key=key, reason=error.message
+            ) from error
 
     def __getitem__(self, key: str) -> Value:
         with self._lock:
@@ -227,9 +237,19 @@ class Settings:
         parsed: dict[str, Value] = {}
         for key, value in values.items():
             if key not in _BY_KEY:
-                raise BadInputError(f"There is no setting “{key[:40]}”; there are: {', '.join(_BY_KEY)}.")
+                raise BadInputError(
+                    "There is no setting “{key}”; there are: {keys}.",
+                    "setting-unknown",
+                    key=key[:40],
+                    keys=", ".join(_BY_KEY),
+                )
             if key in self._fixed:
-                raise BadInputError(f"“{key}” was given at the start ({_BY_KEY[key].environment}); change it there.")
+                raise BadInputError(
+                    "“{key}” was given at the start (option, {variable} or settings file); change it there.",
+                    "setting-locked",
+                    key=key,
+                    variable=_BY_KEY[key].environment,
+                )
             parsed[key] = _BY_KEY[key].parse(value)
         with self._lock:
             stored = {**self._stored, **parsed}

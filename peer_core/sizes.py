@@ -11,3 +11,10 @@ def human(count: float | None) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+class Size(int):
+    """A number of bytes that a sentence says as `human` does."""
+
+    def __format__(self, spec: str) -> str:
+        return human(self)

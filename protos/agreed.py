@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from protos.sentences import say
+
 PEER_SUFFIX = ".peer.barrio"
 DIRECTORY_NAME = "directory.central.barrio"
 ENROLMENT_NAME = "enrolment.central.barrio"
@@ -38,11 +40,11 @@ def encode_id(digest: bytes) -> str:
 def decode_id(text: str) -> bytes:
     """Inverse of `encode_id` for 32-byte ids. Raises ValueError unless `text` is the one canonical form."""
     if len(text) != ID_LENGTH or not _ID_FORM.fullmatch(text):
-        raise ValueError("an id has 52 lower-case characters (a-z, 2-7)")
+        raise ValueError(say("an id has 52 lower-case characters (a-z, 2-7)", "id-characters"))
     # Several times as fast as base64.b32decode, which is not in C.
     number = int(text.translate(_DIGITS), 32)
     if number & 0xF:
-        raise ValueError("the id is not in its canonical form")
+        raise ValueError(say("the id is not in its canonical form", "id-canonical"))
     return (number >> 4).to_bytes(32, "big")
 
 
@@ -117,14 +119,18 @@ class Invite:
             url = urlsplit(text.strip())
             host, port = url.hostname, url.port
         except ValueError as error:
-            raise ValueError("the invite's address is mangled; copy the whole link again") from error
+            raise ValueError(
+                say("the invite's address is mangled; copy the whole link again", "invite-address")
+            ) from error
         if url.scheme != "barrio" or url.path != "/join":
-            raise ValueError("an invite looks like barrio://HOST:PORT/join#TOKEN.FINGERPRINT")
+            raise ValueError(say("an invite looks like barrio://HOST:PORT/join#TOKEN.FINGERPRINT", "invite-shape"))
         token, _, fingerprint = url.fragment.rpartition(".")
         if not host or not port or not token:
-            raise ValueError("the invite is cut short; copy the whole link again")
+            raise ValueError(say("the invite is cut short; copy the whole link again", "invite-cut"))
         try:
             decode_id(fingerprint)
         except ValueError as error:
-            raise ValueError("the invite's fingerprint is mangled; copy the whole link again") from error
+            raise ValueError(
+                say("the invite's fingerprint is mangled; copy the whole link again", "invite-fingerprint")
+            ) from error
         return cls(host, port, token, fingerprint)

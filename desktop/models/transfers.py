@@ -117,7 +117,7 @@ class SourcesModel(RowModel[Source]):
                 "state",
                 words("column.state"),
                 lambda s: _source_state(words, s),
-                tooltip=lambda s: as_tooltip(s.reason),
+                tooltip=lambda s: as_tooltip(words.said(s.reason)),
             ),
             Column("pieces", words("column.pieces"), lambda s: words.number(s.pieces), lambda s: s.pieces, right=True),
             Column("bytes", words("column.bytes"), lambda s: words.size(s.bytes), lambda s: s.bytes, right=True),

@@ -56,8 +56,7 @@ class ProblemsPanel(Frame):
         self._scroll.setFixedHeight(min(_MOST_HEIGHT, self._list.sizeHint().height() + 4))
 
     def _reason(self, problem: FileProblem) -> str:
-        known = f"reason.{problem.code}"
-        return self._context.words(known) if self._context.words.has(known) else plain(problem.reason)
+        return plain(self._context.words.said(problem.reason))
 
     def _turn(self) -> None:
         opened = self._scroll.isHidden()

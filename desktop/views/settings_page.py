@@ -5,8 +5,9 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLayout, QScrollArea, QVBoxLayout, QWidget
 
+from desktop import autostart
 from desktop.api import ApiError, Setting, Status
 from desktop.context import Context
 from desktop.look import THEMES
@@ -109,7 +110,23 @@ class SettingsPage(QWidget):
         layout = column(spacing=12)
         for name, box in (("language", self.language), ("theme", self.theme)):
             layout.addLayout(row(Label(words(f"settings.{name}"), "strong"), None, box))
+        self.autostart = QCheckBox(words("settings.autostart"))
+        self.autostart.setVisible(autostart.program() is not None)
+        self.autostart.setChecked(autostart.is_on())
+        self.autostart.clicked.connect(self._switch_autostart)
+        layout.addWidget(self.autostart)
         return layout
+
+    def _switch_autostart(self, on: bool) -> None:
+        program = autostart.program()
+        if program is None:
+            return
+        try:
+            autostart.switch(on, program)
+        except OSError as error:
+            self._trouble.setText(self._context.words("settings.autostart.failed", reason=str(error)))
+            self._trouble.show()
+        self.autostart.setChecked(autostart.is_on())
 
     def _choice(self, name: str, options: dict[str, str], chosen: str, then: Callable[[str], None]) -> QComboBox:
         box = QComboBox()

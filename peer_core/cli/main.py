@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import limit_verbs, offer_arguments, transfer_arguments, tree_verbs, verbs
+from peer_core.cli import limit_verbs, offer_arguments, run_settings, transfer_arguments, tree_verbs, verbs
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
@@ -21,6 +22,10 @@ from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedEr
 from peer_core.settings import DEFAULT_PORT, parse_name, parse_peer_id
 from peer_core.stopping import stop_signals
 from protos.agreed import KINDS
+from protos.operating import logs
+from protos.operating.logs import LEVEL_VARIABLE
+from protos.operating.notify import Manager
+from protos.operating.settings_file import SettingsError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,7 +36,13 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed (one line on standard error says what to do), 2 wrong usage."""
     arguments = _parser().parse_args(argv)
-    _set_up_logging(arguments.verb)
+    try:
+        _settle(arguments)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"barrio-peer: {plain(problem)}", file=sys.stderr)
+        return 2
+    _set_up_logging(arguments)
     try:
         if arguments.verb == "run":
             return _run(arguments)
@@ -52,20 +63,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (OSError, RuntimeError, ValueError) as error:
         logging.getLogger("barrio").debug("a mistake in the program", exc_info=True)
-        print(f"barrio-peer: {plain(str(error))}; BARRIO_LOG=DEBUG tells more", file=sys.stderr)
+        print(f"barrio-peer: {plain(str(error))}; BARRIO_LOG_LEVEL=debug tells more", file=sys.stderr)
         return 1
 
 
-def _set_up_logging(verb: str) -> None:
-    """`run` tells what it does; the other verbs say what matters themselves."""
-    level = os.environ.get("BARRIO_LOG", "INFO" if verb == "run" else "ERROR").upper()
-    logging.basicConfig(
-        level=level if level in logging.getLevelNamesMapping() else "INFO",
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # httpx tells each request at INFO; to a person at a terminal that is noise.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+def _settle(arguments: argparse.Namespace) -> None:
+    """Puts data folder and name into `arguments`; `found` has all settings, `settings_file` the file."""
+    arguments.found, arguments.settings_file = run_settings.settle_all(arguments)
+    arguments.data_dir = arguments.found["data_dir"].value
+    if arguments.verb == "join":
+        arguments.name = arguments.found["name"].value
+
+
+def _set_up_logging(arguments: argparse.Namespace) -> None:
+    """`run` tells what it does; the other verbs say what matters themselves, unless they are asked for more."""
+    level = arguments.found["log_level"]
+    runs = arguments.verb == "run" and not arguments.check
+    quiet = not runs and level.source != LEVEL_VARIABLE
+    form, ids = (str(arguments.found[key].value) for key in ("log_format", "log_ids"))
+    logs.set_up("error" if quiet else str(level.value), form, ids, with_children=runs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to fail.
@@ -74,25 +90,26 @@ def _set_up_logging(verb: str) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Only this verb hosts a peer: the others start without its servers.
+    from peer_core.cli.answering import answers
     from peer_core.peer import Peer
 
-    overrides = {
-        "listen": arguments.listen,
-        "advertise": arguments.advertise or None,
-        "neighbour": arguments.neighbour or None,
-    }
+    if arguments.check:
+        return run_settings.check(arguments.found, arguments.settings_file, arguments.json)
     if not (arguments.data_dir / "identity").exists():
         raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
+    manager = Manager.take(os.environ)
     with stop_signals() as stop:
-        peer = Peer(arguments.data_dir, overrides, strict=True)
-        peer.start()
+        peer = Peer(arguments.data_dir, run_settings.overrides(arguments.found), strict=True)
+        with manager.starting():
+            peer.start()
         try:
             online = peer.online
             assert online is not None
             say(f"ready peer={online.identity.peer_id} peer_api=https://{online.listens_at} local_api={peer.local_url}")
-            # A wait without a limit cannot be interrupted by signals on Windows.
-            while not stop.wait(1.0):
-                pass
+            with manager.serving(partial(answers, peer)):
+                # A wait without a limit cannot be interrupted by signals on Windows.
+                while not stop.wait(1.0):
+                    pass
         finally:
             peer.stop()
     return 0
@@ -140,16 +157,6 @@ def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
     return identity.peer_id, identity.name, identity.membership.network_name
 
 
-def _folder(text: str) -> Path:
-    try:
-        folder = Path(text).expanduser().absolute()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"there is no user of that name: {text}") from error
-    if folder.exists() and not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is not a folder")
-    return folder
-
-
 def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
     """An argument that `parse` takes; its sentence is shown where it does not."""
 
@@ -172,6 +179,10 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return check
 
 
+def _percent(path: Path) -> str:
+    return str(path).replace("%", "%%")
+
+
 def _default(option: str) -> str | None:
     """Each option has an environment variable, BARRIO_ and its name in capitals; argparse checks it like the option."""
     return os.environ.get("BARRIO_" + option.upper().replace("-", "_")) or None
@@ -182,10 +193,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"barrio-peer {__version__}")
     parser.add_argument(
         "--data-dir",
-        type=_folder,
-        default=default_data_dir(),
         metavar="DIR",
-        help="settings, database, keys (BARRIO_DATA_DIR; default: %(default)s)",
+        help=f"settings, database, keys (BARRIO_DATA_DIR; default: {_percent(default_data_dir())})",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings in TOML (BARRIO_CONFIG; default: /etc/barrio/peer.toml, when there is one)",
     )
     add = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
 
@@ -221,6 +235,10 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="peer to prefer (BARRIO_NEIGHBOUR)",
     )
+    run.add_argument("--log-format", metavar="FORMAT", help="text (default) or json (BARRIO_LOG_FORMAT)")
+    run.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning, error (BARRIO_LOG_LEVEL)")
+    run.add_argument("--log-ids", metavar="HOW", help="ids and addresses: hidden (default) or shown (BARRIO_LOG_IDS)")
+    run.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
 
     share = add.add_parser("share", help="Shared folders: add, list, set, pause, resume, rescan, remove")
     shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=_Parser)

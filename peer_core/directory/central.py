@@ -11,6 +11,7 @@ import grpc
 from cryptography.hazmat.primitives import serialization
 
 from peer_core.addresses import format_host_port
+from peer_core.central_words import told_by_central
 from peer_core.directory.messages import records
 from peer_core.directory.reconciling import Compared
 from peer_core.directory.types import Pace, PeerRecord
@@ -27,6 +28,7 @@ from peer_core.library.types import Change
 from protos.agreed import DIRECTORY_NAME
 from protos.barrio.v1 import directory_pb2 as pb
 from protos.barrio.v1 import directory_pb2_grpc
+from protos.sentences import say
 
 DEADLINE_SECONDS = 10.0
 QUERY_DEADLINE_SECONDS = 6.0
@@ -163,7 +165,7 @@ class CentralClient:
     def _open(self) -> grpc.Channel:
         with self._lock:
             if self._closed:
-                raise CentralUnreachableError("This peer is stopping.")
+                raise CentralUnreachableError("This peer is stopping.", "stopping")
             if self._channel is None:
                 self._channel = _channel(self._identity)
             return self._channel
@@ -195,24 +197,32 @@ def _converted() -> Any:
     except grpc.RpcError as error:
         raise _error(error) from error
     except ValueError as error:  # grpc: the channel was closed under the call
-        raise CentralUnreachableError("The connection to the central was closed; try again.") from error
+        raise CentralUnreachableError(
+            "The connection to the central was closed; try again.", "central-closed"
+        ) from error
 
 
 def _error(error: Any) -> BarrioError:
-    code, details = error.code(), str(error.details() or "")[:300]
+    code, details = error.code(), told_by_central(error)
     match code:
         case grpc.StatusCode.PERMISSION_DENIED | grpc.StatusCode.UNAUTHENTICATED:
-            return RevokedError(details or "The barrio has removed this device; ask its keeper for a new invite.")
+            return RevokedError(
+                details or say("The barrio has removed this device; ask its keeper for a new invite.", "device-removed")
+            )
         case grpc.StatusCode.FAILED_PRECONDITION:
-            return NotRegisteredError(details or "The central has no lease of this peer.")
+            return NotRegisteredError(details or say("The central has no lease of this peer.", "no-lease"))
         case grpc.StatusCode.INVALID_ARGUMENT:
-            return BadInputError(details or "The central does not take that.")
+            return BadInputError(details or say("The central does not take that.", "central-refused"))
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED | grpc.StatusCode.CANCELLED:
-            return CentralUnreachableError("The central does not answer; it is tried again by itself.")
+            return CentralUnreachableError(
+                "The central does not answer; it is tried again by itself.", "central-silent"
+            )
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return CentralUnreachableError("The central is busy; it is tried again by itself.")
+            return CentralUnreachableError("The central is busy; it is tried again by itself.", "central-busy")
         case _:
-            return CentralMisbehavedError(f"The central failed ({code.name}); its log says why.")
+            return CentralMisbehavedError(
+                "The central failed ({status}); its log says why.", "central-failed", status=code.name
+            )
 
 
 def _pace(message: pb.Pace) -> Pace:

@@ -26,20 +26,29 @@ _MAX_TIME = 1 << 40
 def search_bytes(question: SearchQuestion) -> bytes:
     """Raises BadInputError with a sentence for the person."""
     if len(question.text) > MAX_TEXT:
-        raise BadInputError(f"A search has at most {MAX_TEXT} characters; type fewer words.")
+        raise BadInputError(
+            "A search has at most {most} characters; type fewer words.", "search-too-long", most=MAX_TEXT
+        )
     if question.kind and question.kind not in KINDS:
-        raise BadInputError(f"There is no kind “{question.kind[:40]}”; kinds are {', '.join(KINDS)}.")
+        raise BadInputError(
+            "There is no kind “{kind}”; kinds are {kinds}.",
+            "kind-unknown",
+            kind=question.kind[:40],
+            kinds=", ".join(KINDS),
+        )
     if not 1 <= question.limit <= MAX_LIMIT:
-        raise BadInputError(f"A page has 1 to {MAX_LIMIT} rows.")
+        raise BadInputError("A page has 1 to {most} rows.", "page-rows", most=MAX_LIMIT)
     for size in (question.min_size, question.max_size):
         if not 0 <= size <= MAX_SIZE:
-            raise BadInputError("A size is a number of bytes from 0 to 9007199254740992 (8 PiB).")
+            raise BadInputError("A size is a number of bytes from 0 to 9007199254740992 (8 PiB).", "size-number")
     if question.max_size and question.min_size > question.max_size:
-        raise BadInputError("The smallest size is larger than the largest; swap them.")
+        raise BadInputError("The smallest size is larger than the largest; swap them.", "sizes-swapped")
     if len(question.extensions) > MAX_EXTENSIONS:
-        raise BadInputError(f"At most {MAX_EXTENSIONS} extensions can be asked for at once.")
+        raise BadInputError(
+            "At most {most} extensions can be asked for at once.", "extensions-most", most=MAX_EXTENSIONS
+        )
     if not 0 <= question.changed_since < _MAX_TIME:
-        raise BadInputError("The time since when is too far away; give a date such as 2025-04-30.")
+        raise BadInputError("The time since when is too far away; give a date such as 2025-04-30.", "since-far")
     try:
         search = pb.Search(
             text=question.text,
@@ -52,7 +61,7 @@ def search_bytes(question: SearchQuestion) -> bytes:
             changed_since=question.changed_since,
         )
     except UnicodeEncodeError as error:
-        raise BadInputError("The search has characters that are no text; type it again.") from error
+        raise BadInputError("The search has characters that are no text; type it again.", "search-no-text") from error
     return pb.Question(search=search).SerializeToString()
 
 
@@ -69,13 +78,15 @@ def peers_bytes(peer_ids: Sequence[str]) -> bytes:
 def members_bytes(text: str, limit: int, cursor: str) -> bytes:
     """Raises BadInputError."""
     if len(text) > MAX_PEERS_TEXT:
-        raise BadInputError(f"The beginning of a name has at most {MAX_PEERS_TEXT} characters.")
+        raise BadInputError(
+            "The beginning of a name has at most {most} characters.", "name-beginning", most=MAX_PEERS_TEXT
+        )
     if not 1 <= limit <= MAX_LIMIT:
-        raise BadInputError(f"A page has 1 to {MAX_LIMIT} rows.")
+        raise BadInputError("A page has 1 to {most} rows.", "page-rows", most=MAX_LIMIT)
     try:
         peers = pb.Peers(text=text, limit=limit, cursor=cursor)
     except UnicodeEncodeError as error:
-        raise BadInputError("The name has characters that are no text; type it again.") from error
+        raise BadInputError("The name has characters that are no text; type it again.", "name-no-text") from error
     return pb.Question(peers=peers).SerializeToString()
 
 
@@ -109,12 +120,14 @@ def _answer(data: bytes, wanted: str) -> pb.Answer:
     try:
         answer.ParseFromString(data)
     except DecodeError as error:
-        raise CentralMisbehavedError("The answer cannot be read; try again, through another neighbour.") from error
+        raise CentralMisbehavedError(
+            "The answer cannot be read; try again, through another neighbour.", "answer-unreadable"
+        ) from error
     got = answer.WhichOneof("answer")
     if got == "error":
         raise BadInputError(answer.error[:500])
     if got != wanted:
-        raise CentralMisbehavedError("The answer is to another question; try again.")
+        raise CentralMisbehavedError("The answer is to another question; try again.", "answer-other")
     return answer
 
 

@@ -99,7 +99,7 @@ class Neighbours:
                 self._find_more()
             return _Race(self, self._usable({avoid}), read).run(sealed)
         except (RuntimeError, CancelledError) as error:  # the pools are shut down
-            raise CentralUnreachableError("This peer is stopping.") from error
+            raise CentralUnreachableError("This peer is stopping.", "stopping") from error
 
     def _usable(self, asked: set[str]) -> list[PeerRecord]:
         with self._lock:
@@ -127,8 +127,10 @@ class Neighbours:
         if status == 200:
             return body
         if status in (429, 502, 503, 504):
-            raise PeerUnreachableError(f"{peer.name} does not reach the central either.")
-        raise PeerMisbehavedError(f"{peer.name} did not pass the question on (status {status}).")
+            raise PeerUnreachableError("{name} does not reach the central either.", "relay-cut-off", name=peer.name)
+        raise PeerMisbehavedError(
+            "{name} did not pass the question on (status {status}).", "relay-refused", name=peer.name, status=status
+        )
 
     def failed(self, peer: PeerRecord) -> None:
         with self._lock:
@@ -225,7 +227,9 @@ class _Race(Generic[T]):
 
     def run(self, sealed: bytes) -> tuple[T, Via]:
         """Raises the central's error when nobody answers."""
-        failure: BarrioError = CentralUnreachableError("The central does not answer; it is tried again by itself.")
+        failure: BarrioError = CentralUnreachableError(
+            "The central does not answer; it is tried again by itself.", "central-silent"
+        )
         try:
             while self._queue or self._running:
                 if self._queue:
@@ -255,7 +259,7 @@ class _Race(Generic[T]):
     def _failed(self, peer: PeerRecord | None, error: BarrioError, before: BarrioError) -> BarrioError:
         if peer is None:
             return error
-        log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
+        log.info("the neighbour %s did not help: %s", peer.peer_id, error.logged)
         self._neighbours.failed(peer)
         return before
 

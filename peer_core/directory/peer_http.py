@@ -115,7 +115,7 @@ class PeerHttp:
             if not self._closed:
                 self._busy.add(connection)
                 return
-        raise PeerUnreachableError("This peer is stopping.")
+        raise PeerUnreachableError("This peer is stopping.", "stopping")
 
     def _finish(self, peer_id: str, connection: PeerConnection, keep: bool) -> None:
         old = []

@@ -118,7 +118,7 @@ class Presence:
         try:
             enrolment.renew(self._identity)
         except CentralUnreachableError as error:
-            log.warning("the certificate could not be renewed yet: %s", error.message)
+            log.warning("the certificate could not be renewed yet: %s", error.logged)
             return
         self._central.renew_channel()
         log.info("the certificate is renewed")
@@ -126,6 +126,9 @@ class Presence:
     def _set_reachable(self, reachable: bool, trouble: BarrioError | None) -> None:
         if reachable != self.reachable or self.since is None:
             self.since = datetime.now(UTC)
-            log.info("the central %s", "answers" if reachable else f"is out of reach: {trouble}")
+            log.info(
+                "the central %s",
+                "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
+            )
         self.reachable = reachable
         self.trouble = trouble

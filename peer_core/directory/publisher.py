@@ -150,10 +150,10 @@ class Publisher:
             except _Interrupted:
                 self._wake.set()
             except BadInputError as error:
-                log.error("the central does not take a publication: %s", error.message)
+                log.error("the central does not take a publication: %s", error.logged)
                 self._retry_later()
             except BarrioError as error:
-                log.info("publishing is tried again: %s", error.message)
+                log.info("publishing is tried again: %s", error.logged)
                 self._retry_later()
 
     def _retry_later(self) -> None:
@@ -209,11 +209,15 @@ class Publisher:
             sequence = last if standing.marks else acknowledged
             return _Standing(_Aim.FOLLOW, sequence, mark, standing.marks, begun_at)
         if standing.aim is _Aim.BEGIN:
-            raise CentralMisbehavedError("The central does not take a publication from its beginning.")
+            raise CentralMisbehavedError(
+                "The central does not take a publication from its beginning.", "publication-refused"
+            )
         if standing.marks:
             known = self._known(answer.mark, acknowledged)
             if known == standing:
-                raise CentralMisbehavedError("The central refuses what follows on what it says it holds.")
+                raise CentralMisbehavedError(
+                    "The central refuses what follows on what it says it holds.", "publication-contradiction"
+                )
             return known or _Standing(_Aim.RECONCILE, mark=answer.mark)
         # It refuses what it says it holds: only starting over helps.
         full = acknowledged == 0 or acknowledged >= standing.sequence
@@ -265,7 +269,7 @@ class Publisher:
         )
         if answer.resync:
             self._move(standing, _Standing(_Aim.RECONCILE, mark=answer.mark), 0)
-            raise CentralMisbehavedError("The central's record has changed; it is compared again.")
+            raise CentralMisbehavedError("The central's record has changed; it is compared again.", "record-changed")
         return session
 
     def _compare(self, first: int, last: int, digest: bytes) -> Compared:
@@ -301,7 +305,9 @@ class Publisher:
             removed=removed,
         )
         if answer.resync:
-            raise CentralMisbehavedError("The central's record changed while it was compared; it is compared again.")
+            raise CentralMisbehavedError(
+                "The central's record changed while it was compared; it is compared again.", "record-changed-meanwhile"
+            )
         with self._lock:
             self._sent += len(changes) + len(removed)
             self._left -= len(changes) + len(removed)

@@ -74,13 +74,17 @@ def _key(entry: bytes) -> int:
 def _read(entries: bytes, first: int, last: int, through: int) -> dict[int, bytes]:
     """Check by key. Raises CentralMisbehavedError unless all lie in the range, in order, and it goes on."""
     if len(entries) % _BYTES or not first <= through <= last:
-        raise CentralMisbehavedError("The central compares something else than was asked; it is tried again.")
+        raise CentralMisbehavedError(
+            "The central compares something else than was asked; it is tried again.", "comparison-other"
+        )
     theirs: dict[int, bytes] = {}
     before = first - 1
     for at in range(0, len(entries), _BYTES):
         key = int.from_bytes(entries[at : at + KEY_END])
         if not before < key <= through:
-            raise CentralMisbehavedError("The central compares something else than was asked; it is tried again.")
+            raise CentralMisbehavedError(
+                "The central compares something else than was asked; it is tried again.", "comparison-other"
+            )
         theirs[key] = entries[at + KEY_END : at + CHECK_END]
         before = key
     return theirs

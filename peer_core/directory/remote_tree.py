@@ -78,11 +78,19 @@ class RemoteTree:
             )
             files += rows
             if len(files) > most:
-                raise BadInputError(f"That folder holds more than {most} files; download the folders inside it.")
+                raise BadInputError(
+                    "That folder holds more than {most} files; download the folders inside it.",
+                    "folder-too-many",
+                    most=most,
+                )
             if following is None:
                 return TreePage((), tuple(files), None, value.get("kind") == "file")
             if not rows or time.monotonic() > deadline:
-                raise PeerUnreachableError(f"{peer.name} lists that folder too slowly; download the folders inside it.")
+                raise PeerUnreachableError(
+                    "{name} lists that folder too slowly; download the folders inside it.",
+                    "listing-slow",
+                    name=peer.name,
+                )
             after = following
 
     def _get(self, peer: PeerRecord, target: str) -> dict[str, Any]:
@@ -96,7 +104,11 @@ class RemoteTree:
             name=peer.name,
         )
         if status == 404:
-            raise NotFoundError(f"{peer.name} shares nothing of that name now; look at the folder around it.")
+            raise NotFoundError(
+                "{name} shares nothing of that name now; look at the folder around it.",
+                "name-not-shared-by",
+                name=peer.name,
+            )
         if status != 200:
             raise _refusal(status, peer)
         try:
@@ -110,25 +122,31 @@ class RemoteTree:
 
 def _refusal(status: int, peer: PeerRecord) -> BarrioError:
     if status == 400:
-        return BadInputError("That is no path of a shared folder.")
-    return PeerMisbehavedError(f"{peer.name} does not show what it shares (status {status}).")
+        return BadInputError("That is no path of a shared folder.", "path-not-shared")
+    return PeerMisbehavedError(
+        "{name} does not show what it shares (status {status}).", "tree-refused", name=peer.name, status=status
+    )
 
 
 def _wrong(peer: PeerRecord) -> PeerMisbehavedError:
-    return PeerMisbehavedError(f"{peer.name} sent a listing that cannot be; it is not used.")
+    return PeerMisbehavedError(
+        "{name} sent a listing that cannot be; it is not used.", "listing-impossible", name=peer.name
+    )
 
 
 def _target(path: str, query: dict[str, str | int]) -> str:
     """Raises BadInputError."""
     if not path or len(path) > MAX_PATH or any("\ud800" <= c <= "\udfff" or c == "\0" for c in path):
-        raise BadInputError("The path of a shared folder begins with the share's name, for example Music/Albums.")
+        raise BadInputError(
+            "The path of a shared folder begins with the share's name, for example Music/Albums.", "path-beginning"
+        )
     if any(part in ("", ".", "..") for part in path.split("/")):
-        raise NotFoundError("Nothing of that name is shared.")
+        raise NotFoundError("Nothing of that name is shared.", "name-not-shared")
     asked = {key: value for key, value in query.items() if value != ""}
     try:
         return f"/v1/shares/{quote(path, safe='/')}?{urlencode(asked)}"
     except UnicodeEncodeError as error:
-        raise BadInputError("The place to go on from is not one that was given.") from error
+        raise BadInputError("The place to go on from is not one that was given.", "place-unknown") from error
 
 
 def _list(value: dict[str, Any], key: str, most: int, peer: PeerRecord) -> list[dict[str, Any]]:

@@ -16,7 +16,9 @@ from collections.abc import Iterator, Sequence
 from peer_core.addresses import parse_url
 from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.store import Identity
+from peer_core.system_words import system_words
 from protos.agreed import peer_host_name
+from protos.sentences import say
 
 USER_AGENT = "Barrio"
 LOOK_SECONDS = 0.1
@@ -59,7 +61,7 @@ class PeerConnection(http.client.HTTPConnection):
         """Connects to the first address that answers, within `seconds` in all. Raises PeerUnreachableError or
         PeerMisbehavedError."""
         end = time.monotonic() + seconds
-        failure: BarrioError = PeerUnreachableError(f"{self.who} has told no address.")
+        failure: BarrioError = PeerUnreachableError("{name} has told no address.", "peer-no-address", name=self.who)
         for number, address in enumerate(self._addresses):
             left = end - time.monotonic()
             if left <= 0:
@@ -159,7 +161,7 @@ class PeerConnection(http.client.HTTPConnection):
 
     def _check_abort(self) -> None:
         if self._aborted:
-            raise PeerUnreachableError(f"The call to {self.who} was given up.")
+            raise PeerUnreachableError("The call to {name} was given up.", "call-given-up", name=self.who)
 
     def _response(
         self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
@@ -211,30 +213,36 @@ def converted(who: str) -> Iterator[None]:
     except BarrioError:
         raise
     except ssl.SSLCertVerificationError as error:
-        raise PeerMisbehavedError(f"What answers at the address of {who} is somebody else; it is not used.") from error
+        raise PeerMisbehavedError(
+            "What answers at the address of {name} is somebody else; it is not used.", "peer-somebody-else", name=who
+        ) from error
     except TimeoutError as error:
-        raise PeerUnreachableError(f"{who} did not answer in time.") from error
+        raise PeerUnreachableError("{name} did not answer in time.", "peer-timeout", name=who) from error
     except http.client.HTTPException as error:
         gone = http.client.IncompleteRead | http.client.RemoteDisconnected | http.client.NotConnected
         if isinstance(error, gone):
-            raise PeerUnreachableError(f"{who} hung up in the middle.") from error
-        raise PeerMisbehavedError(f"{who} answered something that is not HTTP.") from error
+            raise PeerUnreachableError("{name} hung up in the middle.", "peer-hung-up", name=who) from error
+        raise PeerMisbehavedError("{name} answered something that is not HTTP.", "peer-no-http", name=who) from error
     except (OSError, ValueError) as error:
-        raise PeerUnreachableError(f"{who} cannot be reached ({_reason(error)}).") from error
+        raise PeerUnreachableError(
+            "{name} cannot be reached ({reason}).", "peer-unreachable", name=who, reason=_reason(error)
+        ) from error
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
+        return say("nothing listens there", "nothing-listens")
     if isinstance(error, ssl.SSLError):
         return error.reason or "TLS failed"
-    return getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return system_words(error)
+    return type(error).__name__
 
 
 def read_bounded(response: http.client.HTTPResponse, limit: int, who: str) -> bytes:
     """The whole body. Raises PeerMisbehavedError beyond `limit` bytes, before reading them."""
     if (response.length or 0) > limit:
-        raise PeerMisbehavedError(f"{who} wants to send more than was asked for.")
+        raise PeerMisbehavedError("{name} wants to send more than was asked for.", "peer-too-much", name=who)
     parts, total = [], 0
     while True:
         part = response.read(min(limit - total + 1, 1 << 20))
@@ -242,8 +250,8 @@ def read_bounded(response: http.client.HTTPResponse, limit: int, who: str) -> by
             break
         total += len(part)
         if total > limit:
-            raise PeerMisbehavedError(f"{who} wants to send more than was asked for.")
+            raise PeerMisbehavedError("{name} wants to send more than was asked for.", "peer-too-much", name=who)
         parts.append(part)
     if response.length:
-        raise PeerUnreachableError(f"{who} hung up in the middle.")
+        raise PeerUnreachableError("{name} hung up in the middle.", "peer-hung-up", name=who)
     return b"".join(parts)

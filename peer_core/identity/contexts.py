@@ -29,7 +29,10 @@ def _context(protocol: int, certificate: Path, key: Path, authority: Path, passw
         context.load_verify_locations(authority)
     except (OSError, ValueError) as error:
         raise StorageError(
-            f"The certificate or key in {certificate.parent} cannot be used ({error}); join again with a new invite."
+            "The certificate or key in {folder} cannot be used ({reason}); join again with a new invite.",
+            "certificate-unusable",
+            folder=certificate.parent,
+            reason=error,
         ) from error
     context.verify_mode = ssl.CERT_REQUIRED
     return context

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from peer_core.addresses import format_host_port
+from peer_core.central_words import told_by_central
 from peer_core.errors import (
     BadInputError,
     BarrioError,
@@ -28,6 +29,7 @@ from peer_core.identity.authority_probe import chain_of
 from peer_core.identity.store import Identity, Membership
 from protos.agreed import ENROLMENT_NAME, Invite, encode_id, peer_host_name, peer_id_of
 from protos.barrio.v1 import enrolment_pb2, enrolment_pb2_grpc
+from protos.sentences import say
 
 DEADLINE_SECONDS = 15.0
 MAX_NAME = 64
@@ -42,13 +44,15 @@ def join(data_dir: Path, invite_text: str, name: str) -> Identity:
     present = Identity.load(data_dir)
     if present is not None:
         raise ConflictError(
-            f"This device is already in the barrio “{present.membership.network_name}”; "
-            "use another data folder (--data-dir) to be in a second one."
+            "This device is already in the barrio “{barrio}”; use another data folder (--data-dir) to "
+            "be in a second one.",
+            "joined-already",
+            barrio=present.membership.network_name,
         )
     try:
         invite = Invite.parse(invite_text)
     except ValueError as error:
-        raise BadInputError(f"The invite cannot be used: {error}.") from error
+        raise BadInputError("The invite cannot be used: {reason}.", "invite-unusable", reason=error) from error
     authority = _authority(invite)
     key = ec.generate_private_key(ec.SECP256R1())
     request = enrolment_pb2.EnrolRequest(token=invite.token, signing_request=_signing_request(key), name=name)
@@ -68,7 +72,7 @@ def join(data_dir: Path, invite_text: str, name: str) -> Identity:
     store.save(data_dir, key, secrets.token_urlsafe(32), name, membership, answer.certificate, pem)
     identity = Identity.load(data_dir)
     if identity is None:
-        raise StorageError(f"The identity in {data_dir} vanished; join again.")
+        raise StorageError("The identity in {folder} vanished; join again.", "identity-vanished", folder=data_dir)
     return identity
 
 
@@ -90,21 +94,28 @@ def _authority(invite: Invite) -> x509.Certificate:
     try:
         chain = chain_of(invite.host, invite.port, ENROLMENT_NAME)
     except (socket.gaierror, UnicodeError) as error:
-        raise CentralUnreachableError(f"The name {invite.host} is not known; check the invite's address.") from error
+        raise CentralUnreachableError(
+            "The name {host} is not known; check the invite's address.", "host-unknown", host=invite.host
+        ) from error
     except ssl.SSLError as error:
         raise EnrolmentError(
-            f"What answers at {invite.host}:{invite.port} is no central; check the invite's address."
+            "What answers at {host}:{port} is no central; check the invite's address.",
+            "no-central-at",
+            host=invite.host,
+            port=invite.port,
         ) from error
     except OSError as error:
         where = format_host_port(invite.host, invite.port)
         raise CentralUnreachableError(
-            f"Nothing answers at {where}; ask whether the central runs there, and try again."
+            "Nothing answers at {where}; ask whether the central runs there, and try again.", "nothing-at", where=where
         ) from error
     for der in chain:
         certificate = x509.load_der_x509_certificate(der)
         if encode_id(certificate.fingerprint(hashes.SHA256())) == invite.fingerprint:
             return certificate
-    raise EnrolmentError("The central there is not the one that the invite names; ask for a new invite.")
+    raise EnrolmentError(
+        "The central there is not the one that the invite names; ask for a new invite.", "invite-other-central"
+    )
 
 
 def _signing_request(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -127,7 +138,9 @@ def _check_certificate(pem: bytes, public_key: ec.EllipticCurvePublicKey, author
         if certificate.not_valid_after_utc - certificate.not_valid_before_utc > timedelta(days=400):
             raise ValueError("valid for too long")
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
-        raise EnrolmentError("The central answered with a certificate that is not this device's.") from error
+        raise EnrolmentError(
+            "The central answered with a certificate that is not this device's.", "certificate-foreign"
+        ) from error
 
 
 def _channel(address: tuple[str, int], authority: x509.Certificate) -> grpc.Channel:
@@ -137,11 +150,17 @@ def _channel(address: tuple[str, int], authority: x509.Certificate) -> grpc.Chan
 
 
 def _refusal(error: grpc.RpcError, host: str) -> BarrioError:
-    code, details = error.code(), str(error.details() or "")[:300]
+    code, details = error.code(), told_by_central(error)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        return CentralUnreachableError(f"The central at {host} does not answer; try again in a while.")
+        return CentralUnreachableError(
+            "The central at {host} does not answer; try again in a while.", "central-silent-at", host=host
+        )
     if code is grpc.StatusCode.PERMISSION_DENIED:
-        return RevokedError(details or "The barrio has removed this device; ask its keeper for a new invite.")
+        return RevokedError(
+            details or say("The barrio has removed this device; ask its keeper for a new invite.", "device-removed")
+        )
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return BadInputError(details or "The central does not take this name; choose another one.")
-    return EnrolmentError(details or "The invite was not taken; ask for a new one.")
+        return BadInputError(
+            details or say("The central does not take this name; choose another one.", "name-not-taken")
+        )
+    return EnrolmentError(details or say("The invite was not taken; ask for a new one.", "invite-not-taken"))

@@ -13,6 +13,7 @@ from typing import Any
 
 from peer_core.data_folder import write_private
 from peer_core.errors import StorageError
+from peer_core.system_words import system_words
 
 SERVICE = "Barrio"
 LIMIT_SECONDS = 3.0
@@ -39,10 +40,17 @@ def recall(folder: Path, account: str, store: KeyStore) -> str:
         try:
             return (folder / "passphrase").read_text("utf-8")
         except OSError as error:
-            raise StorageError(f"The passphrase file in {folder} cannot be read ({error.strerror}).") from error
+            raise StorageError(
+                "The passphrase file in {folder} cannot be read ({reason}).",
+                "passphrase-unreadable",
+                folder=folder,
+                reason=system_words(error),
+            ) from error
     passphrase = _in_keyring(lambda keyring: keyring.get_password(SERVICE, account))
     if not isinstance(passphrase, str):
-        raise StorageError("The system's keyring does not give out this device's key; unlock it and start again.")
+        raise StorageError(
+            "The system's keyring does not give out this device's key; unlock it and start again.", "keyring-closed"
+        )
     return passphrase
 
 

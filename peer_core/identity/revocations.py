@@ -23,7 +23,11 @@ class Revocations:
     def __init__(self, identity: Identity, on_change: Callable[[set[str]], None] = lambda ids: None) -> None:
         key = identity.authority().public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise StorageError(f"The authority in {identity.folder} is damaged; restore it or join again.")
+            raise StorageError(
+                "The authority in {folder} is damaged; restore it or join again.",
+                "authority-damaged",
+                folder=identity.folder,
+            )
         self._key = key
         self._file: Path = identity.folder / "revocations.json"
         self._on_change = on_change
@@ -64,7 +68,7 @@ class Revocations:
             self._key.verify(signature, revocations_message(number, ids), ec.ECDSA(hashes.SHA256()))
         except InvalidSignature as error:
             raise PeerMisbehavedError(
-                "A list of removed members came with a wrong signature; it is ignored."
+                "A list of removed members came with a wrong signature; it is ignored.", "revocations-signature"
             ) from error
 
     def _save(self) -> None:
@@ -86,8 +90,6 @@ class Revocations:
             number, ids = int(kept["number"]), sorted(str(i) for i in kept["peer_ids"])
             self._check(number, ids, bytes.fromhex(kept["signature"]))
         except (BarrioError, KeyError, TypeError, ValueError) as error:
-            log.warning(
-                "the list of removed members in %s cannot be used (%s); it is asked for again", self._file, error
-            )
+            log.warning("the list of removed members cannot be used (%s); it is asked for again", type(error).__name__)
             return
         self._number, self._ids = number, frozenset(ids)

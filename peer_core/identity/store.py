@@ -20,6 +20,7 @@ from peer_core.errors import StorageError
 from peer_core.identity import key_store
 from peer_core.identity.contexts import client_context, server_context
 from peer_core.identity.key_store import KeyStore
+from peer_core.system_words import system_words
 from protos.agreed import peer_id_of
 
 VERSION = 1
@@ -78,7 +79,9 @@ class Identity:
             return None
         try:
             if about["version"] != VERSION:
-                raise StorageError(f"{folder} was written by a newer Barrio; use that one.")
+                raise StorageError(
+                    "{folder} was written by a newer Barrio; use that one.", "identity-newer", folder=folder
+                )
             identity = cls(
                 peer_id=str(about["peer_id"]),
                 name=str(about["name"]),
@@ -97,7 +100,12 @@ class Identity:
             if peer_id_of(identity.public_key_der()) != identity.peer_id:
                 raise ValueError("the key is another one")
         except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
-            raise StorageError(f"The identity in {folder} is damaged ({error}); restore it or join again.") from error
+            raise StorageError(
+                "The identity in {folder} is damaged ({reason}); restore it or join again.",
+                "identity-damaged",
+                folder=folder,
+                reason=error,
+            ) from error
         return identity
 
     def public_key_der(self) -> bytes:
@@ -196,6 +204,11 @@ def save(
         write_json(fresh / "member.json", about)
         fresh.rename(data_dir / "identity")
     except OSError as error:
-        raise StorageError(f"The identity cannot be kept in {data_dir} ({error.strerror}).") from error
+        raise StorageError(
+            "The identity cannot be kept in {folder} ({reason}).",
+            "identity-not-kept",
+            folder=data_dir,
+            reason=system_words(error),
+        ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -140,11 +140,11 @@ class _Budget:
 def _split(path: str, after: str, limit: int) -> tuple[str, str]:
     """(share, folder). Raises BadInputError."""
     if len(path) > MAX_PATH_CHARACTERS or len(after) > MAX_PATH_CHARACTERS:
-        raise BadInputError(f"A path has at most {MAX_PATH_CHARACTERS} characters.")
+        raise BadInputError("A path has at most {most} characters.", "path-most", most=MAX_PATH_CHARACTERS)
     if not 1 <= limit <= MAX_PAGE:
-        raise BadInputError(f"A page has 1 to {MAX_PAGE} rows.")
+        raise BadInputError("A page has 1 to {most} rows.", "page-rows", most=MAX_PAGE)
     if "\0" in path or "\0" in after or not _is_text(path + after):
-        raise BadInputError("A path is text without NUL characters.")
+        raise BadInputError("A path is text without NUL characters.", "path-nul")
     share, _, folder = path.partition("/")
     return share, folder
 
@@ -156,7 +156,7 @@ def _is_text(text: str) -> bool:
 def _share(db: sqlite3.Connection, name: str) -> int:
     row = db.execute("SELECT id FROM shares WHERE name = ? AND removed = 0 AND available = 1", (name,)).fetchone()
     if row is None:
-        raise NotFoundError("There is no such share here now.")
+        raise NotFoundError("There is no such share here now.", "share-gone")
     return int(row[0])
 
 
@@ -183,7 +183,7 @@ def _only_file(db: sqlite3.Connection, share: int, path: str) -> SharedFile:
     folder, _, name = path.rpartition("/")
     rows = db.execute(f"{_FILES} AND f.name = ?", (share, folder, name)).fetchall()
     if not rows:
-        raise NotFoundError("There is no such folder or file in that share.")
+        raise NotFoundError("There is no such folder or file in that share.", "share-nothing-there")
     return _file("", rows[0])
 
 

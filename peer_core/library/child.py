@@ -20,6 +20,7 @@ from peer_core.database import Database
 from peer_core.errors import StorageError
 from peer_core.library.helper import FLAG
 from peer_core.library.wire import Message, heard_marks, line, parse, told_report
+from protos.operating import logs
 
 NICENESS = 10
 PR_SET_PDEATHSIG = 1
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     _be_polite()
     # Millions of small values, none of them in circles.
     gc.set_threshold(50_000, 20, 100)
-    _set_up_logging()
+    logs.set_up_child()
     line_to_parent = Line()
     config = json.loads(arguments[1])
     match arguments[0]:
@@ -80,16 +81,6 @@ def _be_polite() -> None:
     if hasattr(os, "nice"):
         # On Linux this lowers the priority of reading too; on Windows the parent has set it.
         os.nice(NICENESS)
-
-
-def _set_up_logging() -> None:
-    level = os.environ.get("BARRIO_LOG", "INFO").upper()
-    if sys.stderr is not None:
-        logging.basicConfig(
-            level=level if level in logging.getLevelNamesMapping() else "INFO",
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
 
 
 class Line:
@@ -175,7 +166,7 @@ def _opened(opening: Callable[[], Database]) -> Database:
         try:
             return opening()
         except StorageError as error:
-            logging.getLogger(__name__).warning("%s", error.message)
+            logging.getLogger(__name__).warning("the index cannot be opened yet: %s", error.logged)
             time.sleep(LOCKED_PAUSE_SECONDS)
 
 

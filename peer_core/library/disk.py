@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peer_core.library.reasons import Reason
 from peer_core.library.records import Signature
+from peer_core.system_words import system_words
 
 LARGEST = (1 << 63) - 1
 MOUNT_TABLE = Path("/proc/self/mountinfo")
@@ -104,4 +105,4 @@ def reason(error: OSError) -> str:
         return Reason.NO_RIGHT
     if is_vanished(error):
         return Reason.NOT_THERE
-    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return _REASONS.get(error.errno or 0) or system_words(error)

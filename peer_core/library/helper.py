@@ -136,7 +136,7 @@ class Helper:
         try:
             process = self._start()
         except OSError as error:
-            log.warning("%s cannot be started: %s", self._name, error)
+            log.warning("%s cannot be started: %s", self._name, error.strerror)
             return False
         assert process.stdout is not None and process.stdin is not None
         with self._wake:

@@ -16,12 +16,16 @@ from peer_core.library.disk import LARGEST
 from peer_core.library.marks import Marks
 from peer_core.library.records import FileState, KnownRow, Match, PendingFile, ShareRow, Signature
 from peer_core.library.types import Change, HeldFile
+from protos.sentences import say
 
 KIND = Kind(
     application_id=0x42_61_72_4C,
     migrations="peer_core.library.migrations",
-    name="library",
-    when_damaged="move that file away, start again and add your folders anew. Your shared files are not affected.",
+    name=say("library", "database-library"),
+    when_damaged=say(
+        "move that file away, start again and add your folders anew. Your shared files are not affected.",
+        "database-library-damaged",
+    ),
 )
 
 _SHARE_COLUMNS = (

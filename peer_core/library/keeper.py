@@ -17,6 +17,7 @@ from peer_core.library.records import ShareRow
 from peer_core.library.remote import Indexing
 from peer_core.library.roots import Root, ShareUnreachableError
 from peer_core.library.wire import Message, heard_marks
+from protos.sentences import from_text
 
 ROOTS_SECONDS = 5.0
 QUIET_SECONDS = 0.6
@@ -91,7 +92,7 @@ class Keeper:
                 if self._watcher is not None:
                     self._watcher.watch(shares)
             except StorageError as error:
-                log.info("the shares cannot be read now: %s", error.message)
+                log.info("the shares cannot be read now: %s", error.logged)
                 next_roots = time.monotonic() + ROOTS_SECONDS
 
 
@@ -173,4 +174,4 @@ class Watcher:
         if "trouble" in message:
             share, text = message["trouble"]
             with self._lock:
-                self._troubles[share] = text
+                self._troubles[share] = from_text(text)

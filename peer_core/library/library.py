@@ -19,6 +19,7 @@ from peer_core.library.remote import Indexing, in_a_process
 from peer_core.library.serving import is_same
 from peer_core.library.types import Change, HeldFile, Problem, Progress, Share, ShareState, Totals, Work
 from peer_core.library.writing import Writing
+from protos.sentences import from_text, say
 
 MAX_PROBLEMS = 100
 
@@ -104,7 +105,11 @@ class Library:
             if wanted is None:
                 return _free_name(rules.name_for_folder(folder.name if given.name in ("", "..") else given.name), taken)
             if wanted.casefold() in taken:
-                raise ConflictError(f"There is a share called “{wanted}” already; give this one another name.")
+                raise ConflictError(
+                    "There is a share called “{name}” already; give this one another name.",
+                    "share-name-taken",
+                    name=wanted,
+                )
             return wanted
 
         row = self._writing.add_share(folder, choose_name, share_rules.patterns, hidden)
@@ -169,12 +174,16 @@ class Library:
     def trouble(self) -> StorageError | None:
         """Why the index cannot be written now, or None; the worker tries again by itself."""
         message = self._worker.report().trouble
-        return None if message is None else StorageError(message)
+        return None if message is None else StorageError(from_text(message))
 
     def unwatched(self) -> list[str]:
         """Why some shares are not watched, in sentences for a person."""
         reasons = self._keeper.unwatched()
-        return [f"“{row.name}”: {reasons[row.id]}." for row in self._index.shares() if row.id in reasons]
+        return [
+            say("“{share}”: {reason}.", "share-unwatched", share=row.name, reason=reasons[row.id])
+            for row in self._index.shares()
+            if row.id in reasons
+        ]
 
     def _row(self, name: str) -> ShareRow:
         row = next((row for row in self._index.shares() if row.name == name), None)
@@ -195,7 +204,7 @@ class Library:
         if unwatched is not None:
             problems.insert(0, Problem(str(row.path), unwatched))
         if report.trouble is not None:
-            problems.insert(0, Problem(str(self._database.path), report.trouble))
+            problems.insert(0, Problem(str(self._database.path), from_text(report.trouble)))
         return Share(
             row.name,
             row.path,
@@ -216,24 +225,41 @@ class Library:
             given = Path(path).expanduser()
             folder = given.resolve(strict=True)
         except FileNotFoundError as error:
-            raise BadInputError(f"There is no folder {rules.shown(str(path))}.") from error
+            raise BadInputError("There is no folder {path}.", "folder-missing", path=rules.shown(str(path))) from error
         except OSError as error:
-            raise BadInputError(f"The folder {rules.shown(str(path))} cannot be shared: {reason(error)}.") from error
+            raise BadInputError(
+                "The folder {path} cannot be shared: {reason}.",
+                "share-refused",
+                path=rules.shown(str(path)),
+                reason=reason(error),
+            ) from error
         except (RuntimeError, ValueError) as error:
-            raise BadInputError("That is not the path of a folder.") from error
+            raise BadInputError("That is not the path of a folder.", "path-no-folder") from error
         if not given.is_absolute():
-            raise BadInputError(f"Give the whole path of the folder, not {rules.shown(str(given))}.")
+            raise BadInputError(
+                "Give the whole path of the folder, not {path}.", "share-whole-path", path=rules.shown(str(given))
+            )
         if not rules.is_text(str(folder)):
-            raise BadInputError("The folder's name is not valid text (UTF-8); rename it to share it.")
+            raise BadInputError(
+                "The folder's name is not valid text (UTF-8); rename it to share it.", "share-name-encoding"
+            )
         if not folder.is_dir():
-            raise BadInputError(f"{folder} is not a folder; choose the folder that holds it.")
+            raise BadInputError(
+                "{folder} is not a folder; choose the folder that holds it.", "share-file", folder=folder
+            )
         if any(_is_inside(folder, other) for other in self._excluded):
-            raise BadInputError(f"{folder} holds Barrio's own data and is never shared; choose another folder.")
+            raise BadInputError(
+                "{folder} holds Barrio's own data and is never shared; choose another folder.",
+                "share-own-data",
+                folder=folder,
+            )
         try:
             with os.scandir(folder):
                 return given, folder
         except OSError as error:
-            raise BadInputError(f"The folder {folder} cannot be shared: {reason(error)}.") from error
+            raise BadInputError(
+                "The folder {path} cannot be shared: {reason}.", "share-refused", path=folder, reason=reason(error)
+            ) from error
 
     # Contents
 
@@ -325,7 +351,11 @@ def _progress(row: ShareRow, report: Report) -> Progress | None:
 
 
 def _no_share(name: str) -> NotFoundError:
-    return NotFoundError(f"There is no share called “{rules.shown(name)}”; list the shares to see their names.")
+    return NotFoundError(
+        "There is no share called “{name}”; list the shares to see their names.",
+        "share-unknown",
+        name=rules.shown(name),
+    )
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
@@ -337,11 +367,23 @@ def _check_apart(folder: Path, share: ShareRow) -> None:
     """Raises ConflictError when one lies inside the other."""
     inside, around = _is_inside(folder, share.path), _is_inside(share.path, folder)
     if inside and around:
-        raise ConflictError(f"{folder} is shared already, as “{share.name}”.")
+        raise ConflictError(
+            "{folder} is shared already, as “{share}”.", "share-already", folder=folder, share=share.name
+        )
     if inside:
-        raise ConflictError(f"{folder} lies inside the share “{share.name}” and is shared with it.")
+        raise ConflictError(
+            "{folder} lies inside the share “{share}” and is shared with it.",
+            "share-inside",
+            folder=folder,
+            share=share.name,
+        )
     if around:
-        raise ConflictError(f"{folder} contains the share “{share.name}”; remove that one first.")
+        raise ConflictError(
+            "{folder} contains the share “{share}”; remove that one first.",
+            "share-around",
+            folder=folder,
+            share=share.name,
+        )
 
 
 def _free_name(name: str, taken: set[str]) -> str:

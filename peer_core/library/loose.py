@@ -22,8 +22,10 @@ from peer_core.library import rules
 from peer_core.library.disk import is_link, reason, renumbered_devices, signature_of
 from peer_core.library.hashing import Bench, Cancelled, FileChangedError, FileHash, seconds_until_settled
 from peer_core.library.index import KIND, Index
+from peer_core.library.reasons import Reason
 from peer_core.library.records import ShareRow, Signature
 from peer_core.library.wire import Message
+from protos.sentences import as_text, say
 
 BATCH_FILES = 200
 BATCH_BYTES = 1 << 20
@@ -97,21 +99,30 @@ class Loose:
                 found.append(file)
                 if len(found) > most:
                     raise Refused(
-                        f"these are more than {most} files; send the folders inside one by one, or share them"
+                        say(
+                            "These are more than {most} files; send the folders inside one by one, or share them.",
+                            "send-too-many",
+                            most=most,
+                        )
                     )
                 if given_up():
                     return
             if not found:
-                raise Refused("there is no file in it")
+                raise Refused(say("There is no file in it.", "send-empty"))
             self._hash(number, found, given_up)
         except Refused as error:
-            self._parent.say({"refused": number, "reason": str(error)})
+            self._parent.say({"refused": number, "reason": as_text(error.args[0])})
         except Cancelled:
             return
         except Exception:
             # Asked again, it would fail again.
             log.exception("files to be sent could not be read")
-            self._parent.say({"refused": number, "reason": "they could not be read, by a mistake in the program"})
+            self._parent.say(
+                {
+                    "refused": number,
+                    "reason": as_text(say("They could not be read, by a mistake in the program.", "send-mistake")),
+                }
+            )
 
     def _hash(self, number: int, found: Sequence[Found], given_up: Any) -> None:
         total, done, told_at = sum(file.size for file in found), 0, time.monotonic()
@@ -153,12 +164,21 @@ class Loose:
             except FileChangedError:
                 pass
             except OSError as error:
-                raise Refused(f"“{rules.shown(file.name)}” cannot be read: {reason(error)}") from error
+                raise Refused(
+                    say(
+                        "“{name}” cannot be read: {reason}.",
+                        "send-unreadable",
+                        name=rules.shown(file.name),
+                        reason=reason(error),
+                    )
+                ) from error
             # A file that was just written is waited for, as a later write could leave its time as it is.
             time.sleep(max(delay, FIRST_PAUSE_SECONDS * 2**attempt))
             if given_up():
                 raise Cancelled
-        raise Refused(f"“{rules.shown(file.name)}” keeps changing; try again when it is finished")
+        raise Refused(
+            say("“{name}” keeps changing; try again when it is finished.", "send-changing", name=rules.shown(file.name))
+        )
 
 
 class _Shared:
@@ -203,20 +223,22 @@ def listed(paths: Sequence[Path]) -> Iterator[Found]:
             place = path.resolve(strict=True)
             status = place.stat()
         except (OSError, RuntimeError) as error:
-            why = reason(error) if isinstance(error, OSError) else "its links lead in circles"
-            raise Refused(f"“{rules.shown(str(path))}” cannot be sent: {why}") from error
+            why = reason(error) if isinstance(error, OSError) else Reason.LINK_LOOP
+            raise Refused(
+                say("“{name}” cannot be sent: {reason}.", "send-refused", name=rules.shown(str(path)), reason=why)
+            ) from error
         name = _free(path.name or place.name or "files", taken)
         if stat.S_ISREG(status.st_mode):
             yield _found("", name, place, place.parent, status.st_size)
         elif stat.S_ISDIR(status.st_mode):
             yield from _below(name, place, place, 0)
         else:
-            raise Refused(f"“{rules.shown(str(path))}” is neither a file nor a folder")
+            raise Refused(say("“{name}” is neither a file nor a folder.", "send-neither", name=rules.shown(str(path))))
 
 
 def _below(folder: str, here: Path, root: Path, depth: int) -> Iterator[Found]:
     if depth > MAX_DEPTH:
-        raise Refused(f"“{rules.shown(folder)[:200]}” lies too deep")
+        raise Refused(say("“{name}” lies too deep.", "send-deep", name=rules.shown(folder)[:200]))
     try:
         entries = sorted(os.scandir(here), key=lambda entry: entry.name)
         for entry in entries:
@@ -225,18 +247,31 @@ def _below(folder: str, here: Path, root: Path, depth: int) -> Iterator[Found]:
                 continue
             if stat.S_ISDIR(status.st_mode):
                 if not rules.is_text(entry.name):
-                    raise Refused(f"“{rules.shown(entry.name)}”: its name is not valid text (UTF-8); rename it")
+                    raise Refused(
+                        say(
+                            "“{name}”: its name is not valid text (UTF-8); rename it.",
+                            "send-not-text",
+                            name=rules.shown(entry.name),
+                        )
+                    )
                 yield from _below(f"{folder}/{entry.name}", Path(entry.path), root, depth + 1)
             elif stat.S_ISREG(status.st_mode):
                 yield _found(folder, entry.name, Path(entry.path), root, status.st_size)
     except OSError as error:
-        raise Refused(f"“{rules.shown(str(here))}” cannot be read: {reason(error)}") from error
+        raise Refused(
+            say(
+                "“{name}” cannot be read: {reason}.",
+                "send-unreadable",
+                name=rules.shown(str(here)),
+                reason=reason(error),
+            )
+        ) from error
 
 
 def _found(folder: str, name: str, place: Path, root: Path, size: int) -> Found:
     refusal = rules.refusal(f"{folder}/{name}", size)
     if refusal is not None:
-        raise Refused(f"“{rules.shown(name)}”: {refusal}")
+        raise Refused(say("“{name}” cannot be sent: {reason}.", "send-refused", name=rules.shown(name), reason=refusal))
     return Found(folder, name, place, root, size)
 
 

@@ -3,6 +3,8 @@ Pure; any thread."""
 
 from enum import StrEnum
 
+from protos.sentences import Sentence
+
 
 class Reason(StrEnum):
     """The value is the English text; it travels and is kept as such."""
@@ -29,7 +31,9 @@ class Reason(StrEnum):
 
 
 def code_of(text: str) -> str | None:
-    """The code of a reason; None for what the system said in its own words."""
+    """The code of a reason or of another sentence; None for what the system said in its own words."""
+    if isinstance(text, Sentence) and text.code:
+        return text.code
     try:
         return Reason(text).code
     except ValueError:

@@ -11,6 +11,7 @@ from pathspec import GitIgnoreSpec
 from peer_core.content import MAX_SIZE
 from peer_core.errors import BadInputError
 from peer_core.library.reasons import Reason
+from protos.sentences import Sentence
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
@@ -45,10 +46,17 @@ class ShareRules:
         self.hidden = hidden
         self.patterns = tuple(exclude)
         if len(self.patterns) > MAX_PATTERNS:
-            raise BadInputError(f"A share has at most {MAX_PATTERNS} patterns to leave files out.")
+            raise BadInputError(
+                "A share has at most {most} patterns to leave files out.", "patterns-most", most=MAX_PATTERNS
+            )
         for fault in filter(None, map(fault_of, self.patterns)):
             if fault.kind is not FaultKind.NOTHING:
-                raise BadInputError(f"The pattern “{shown(fault.pattern)[:60]}” cannot be used: {fault.reason}.")
+                raise BadInputError(
+                    "The pattern “{pattern}” cannot be used: {reason}.",
+                    "pattern-unusable",
+                    pattern=shown(fault.pattern)[:60],
+                    reason=Sentence(fault.reason, fault.kind.value),
+                )
         self._spec = GitIgnoreSpec.from_lines(self.patterns) if self.patterns else None
 
     def leave_out(self, folder: str, name: str, is_folder: bool) -> bool:
@@ -149,11 +157,15 @@ def share_name(name: str) -> str:
     """The name in its normal form. Raises BadInputError."""
     name = unicodedata.normalize("NFC", name.strip()) if is_text(name) else name
     if not name or name in (".", ".."):
-        raise BadInputError("A share needs a name.")
+        raise BadInputError("A share needs a name.", "share-name-empty")
     if not is_text(name) or any(c in _FORBIDDEN or unicodedata.category(c) in ("Cc", "Cf") for c in name):
-        raise BadInputError("A share's name has no control characters and none of / \\ : * ? \" < > |")
+        raise BadInputError(
+            "A share's name has no control characters and none of / \\ : * ? \" < > |", "share-name-characters"
+        )
     if len(name.encode("utf-8")) > MAX_NAME_BYTES:
-        raise BadInputError(f"A share's name has at most {MAX_NAME_BYTES} bytes; choose a shorter one.")
+        raise BadInputError(
+            "A share's name has at most {most} bytes; choose a shorter one.", "share-name-long", most=MAX_NAME_BYTES
+        )
     return name
 
 

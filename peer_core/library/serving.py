@@ -22,18 +22,18 @@ def open_held(held: HeldFile, resolved: Callable[[Path], Path] = Path.resolve) -
     """
     try:
         if not resolved(held.path.parent).is_relative_to(resolved(held.root)):
-            raise ChangedError("The file does not lie in its share any more.")
+            raise ChangedError("The file does not lie in its share any more.", "file-moved")
         # Without following a link, and without waiting should it be a pipe by now.
         flags = os.O_RDONLY
         for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):
             flags |= getattr(os, name, 0)
         file = FileIO(os.open(held.path, flags))
     except OSError as error:
-        raise ChangedError("The file cannot be read now.") from error
+        raise ChangedError("The file cannot be read now.", "file-not-readable") from error
     # What was opened, not what the path says: a folder may be swapped for a link at any moment.
     if not is_unchanged(held, file):
         file.close()
-        raise ChangedError("The file has changed since it was shared.")
+        raise ChangedError("The file has changed since it was shared.", "file-changed")
     return file
 
 

@@ -23,6 +23,8 @@ from watchdog.observers.api import BaseObserver
 from peer_core.library import rules
 from peer_core.library.marks import Quiet
 from peer_core.library.wire import Message, told_marks
+from peer_core.system_words import system_words
+from protos.sentences import Sentence, as_text, say
 
 RETRY_SECONDS = 600.0
 # What changes a name, a size, a time or a right. Reading and opening do not matter.
@@ -171,22 +173,31 @@ class _Watching:
     def _give_up(self, share: Watched, error: OSError) -> None:
         self._end(share)
         self._refused[share] = time.monotonic() + RETRY_SECONDS
-        self._parent.say({"trouble": [share.id, why(error)]})
+        self._parent.say({"trouble": [share.id, as_text(why(error))]})
 
 
-def why(error: OSError) -> str:
+def why(error: OSError) -> Sentence:
     """Why a share is not watched, and what helps, for a person."""
-    later = "until then changes are found at the next look, which comes by itself"
     limits = {errno.ENOSPC: "max_user_watches", errno.EMFILE: "max_user_instances"}
     limit = limits.get(error.errno or 0)
     if limit is None or not sys.platform.startswith("linux"):
-        return f"changes cannot be watched here ({error.strerror or error}); they are found at the next look"
+        return say(
+            "changes cannot be watched here ({reason}); they are found at the next look",
+            "watch-refused",
+            reason=system_words(error),
+        )
     try:
         now = int(Path(f"/proc/sys/fs/inotify/{limit}").read_text())
     except (OSError, ValueError):
         now = 0
     raised = max(512 if limit == "max_user_instances" else 524_288, 2 * now)
-    return f"the system lets no more folders be watched; run “sudo sysctl fs.inotify.{limit}={raised}”; {later}"
+    command = f"sudo sysctl fs.inotify.{limit}={raised}"
+    return say(
+        "the system lets no more folders be watched; run “{command}”; "
+        "until then changes are found at the next look, which comes by itself",
+        "watch-limit",
+        command=command,
+    )
 
 
 def observing(

@@ -22,6 +22,7 @@ from peer_core.library.roots import Root, ShareUnreachableError
 from peer_core.library.scanner import Walk
 from peer_core.library.types import Problem
 from peer_core.library.writing import Writing
+from protos.sentences import as_text
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class Worker:
             report = Report(
                 ticket=self._ticket,
                 looks=self._looks,
-                trouble=None if self._trouble is None else self._trouble.message,
+                trouble=None if self._trouble is None else as_text(self._trouble.message),
                 problems={share: tuple(listed[:MAX_PROBLEMS]) for share, listed in self._problems.items() if listed},
             )
         return self._hasher.tell(report)
@@ -160,7 +161,9 @@ class Worker:
                 self._note_trouble(error)
             except Exception:
                 log.exception("the library's work failed; it is tried again")
-                self._note_trouble(StorageError("The library's work failed; the log tells why. It is tried again."))
+                self._note_trouble(
+                    StorageError("The library's work failed; the log tells why. It is tried again.", "library-failed")
+                )
             else:
                 self._note_trouble(None)
                 pause = FIRST_PAUSE_SECONDS
@@ -278,7 +281,7 @@ class Worker:
             self._writing.set_reachable(share.id, True, root.device, root.inode)
             self._write(share, walk.steps(root))
         except ShareUnreachableError as error:
-            self._withhold(share, str(error))
+            self._withhold(share, error.args[0])
             return False
         except _ShareRemoved:
             return False

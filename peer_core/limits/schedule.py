@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from protos.sentences import say
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
 MAX_SPANS = 32
@@ -43,7 +45,7 @@ class Schedule:
         parts = [part.strip() for part in text.lower().split(";")]
         parts = [part for part in parts if part]
         if len(parts) > MAX_SPANS:
-            raise ValueError(f"A schedule has at most {MAX_SPANS} parts.")
+            raise ValueError(say("A schedule has at most {most} parts.", "schedule-most", most=MAX_SPANS))
         return cls(tuple(map(_span, parts)))
 
     def covers(self, now: float) -> bool:
@@ -81,12 +83,21 @@ class Schedule:
 def _span(text: str) -> Span:
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise ValueError(f"“{text[:60]}” is no part of a schedule; write it like {EXAMPLE}.")
+        raise ValueError(
+            say(
+                "“{text}” is no part of a schedule; write it like {example}.",
+                "schedule-part",
+                text=text[:60],
+                example=EXAMPLE,
+            )
+        )
     days, *numbers = match.groups()
     start_hour, start_minute, end_hour, end_minute = map(int, numbers)
     start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
     if start_minute > 59 or end_minute > 59 or start >= DAY_MINUTES or end > DAY_MINUTES:
-        raise ValueError(f"“{text[:60]}” has a time that is none; hours go from 00:00 to 24:00.")
+        raise ValueError(
+            say("“{text}” has a time that is none; hours go from 00:00 to 24:00.", "schedule-time", text=text[:60])
+        )
     return Span(frozenset(_days(days, text)), start, end)
 
 
@@ -97,7 +108,15 @@ def _days(text: str, whole: str) -> Iterable[int]:
     for part in text.split(","):
         ends = [end.strip()[:3] for end in part.split("-")]
         if len(ends) > 2 or any(end not in DAYS for end in ends):
-            raise ValueError(f"“{whole[:60]}” names no days; they are {', '.join(DAYS)}, as in {EXAMPLE}.")
+            raise ValueError(
+                say(
+                    "“{text}” names no days; they are {days}, as in {example}.",
+                    "schedule-days",
+                    text=whole[:60],
+                    days=", ".join(DAYS),
+                    example=EXAMPLE,
+                )
+            )
         first, last = DAYS.index(ends[0]), DAYS.index(ends[-1])
         chosen.update((first + step) % 7 for step in range((last - first) % 7 + 1))
     return chosen

@@ -19,6 +19,7 @@ from peer_core.offers.store import OfferStore
 from peer_core.offers.terms import News, news_bytes
 from peer_core.offers.types import Direction, Offer, OfferState, Post
 from peer_core.transfer.record import trouble_of
+from protos.sentences import Sentence, heard, say
 
 VISITS = 4
 AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -135,7 +136,7 @@ class Courier:
         try:
             found = self._post.find(list(work))
         except BarrioError as error:
-            log.info("nobody can be asked who is here: %s", error.message)
+            log.info("nobody can be asked who is here: %s", error.logged)
             found = {}
         for peer_id, offers in work.items():
             record = found.get(peer_id)
@@ -166,7 +167,7 @@ class Courier:
             if refused is not None:
                 raise refused
         except BarrioError as error:
-            log.info("the offers wait for %s: %s", peer.peer_id[:12], error.message)
+            log.info("the offers wait for %s: %s", peer.peer_id, error.logged)
             self._put_off(peer.peer_id)
         except Exception:
             log.exception("telling a member of offers failed by a mistake in the program")
@@ -227,26 +228,32 @@ class Courier:
             return _state(peer, data)
         if method != "POST" and status == 404:
             return None
-        words = _words(data)
+        words = _words(data) or say("status {status}", "answer-status", status=status)
         if status in (400, 404, 405, 413):
-            raise BadInputError(f"{peer.name} cannot take this offer: {words or f'status {status}'}")
-        raise _NotNowError(f"{peer.name} takes no offers now: {words or f'status {status}'}")
+            raise BadInputError(
+                "{name} cannot take this offer: {answer}",
+                "offer-refused",
+                name=peer.name,
+                answer=words,
+            )
+        raise _NotNowError("{name} takes no offers now: {answer}", "offer-not-now", name=peer.name, answer=words)
 
 
 def _state(peer: PeerRecord, data: bytes) -> OfferState:
     try:
         return OfferState(json.loads(data)["state"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PeerMisbehavedError(f"{peer.name} answered something that cannot be to an offer.") from error
+        raise PeerMisbehavedError(
+            "{name} answered something that cannot be to an offer.", "offer-answer-impossible", name=peer.name
+        ) from error
 
 
-def _words(data: bytes) -> str:
+def _words(data: bytes) -> Sentence:
     """What the other end says about a refusal; it may be anything."""
     try:
-        words = json.loads(data)["detail"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return "".join(c for c in str(words)[:MAX_WORDS] if c.isprintable())
+        return heard(json.loads(data), MAX_WORDS)
+    except (ValueError, RecursionError):
+        return Sentence("")
 
 
 def soonest(offers: Iterable[Offer], now: float) -> float:

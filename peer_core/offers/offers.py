@@ -102,7 +102,7 @@ class Offers:
     ) -> list[Offer]:
         """Offers files and folders, an offer for each recipient. Raises BadInputError, ConflictError."""
         if self._own_id in recipients:
-            raise BadInputError("That is this device itself; its files are here already.")
+            raise BadInputError("That is this device itself; its files are here already.", "own-device")
         return self._sending.send(paths, recipients, message, expires_in)
 
     def accept(self, offer_id: str, folder: str | None = None) -> Offer:
@@ -119,7 +119,7 @@ class Offers:
         """Raises NotFoundError, ConflictError."""
         offer = self._offer(offer_id)
         if offer.direction is Direction.IN:
-            raise ConflictError("Only its sender can withdraw an offer; decline it.")
+            raise ConflictError("Only its sender can withdraw an offer; decline it.", "offer-withdraw-sender")
         self._sending.withdraw(offer)
         if self._post is not None:
             with suppress(BarrioError):
@@ -131,7 +131,7 @@ class Offers:
         """Takes an ended one off the list; the other end is told of it still. Raises NotFoundError, ConflictError."""
         offer = self._offer(offer_id)
         if offer.state.open:
-            raise ConflictError("This offer is still open; decline it, or withdraw it, first.")
+            raise ConflictError("This offer is still open; decline it, or withdraw it, first.", "offer-still-open")
         self._store.forget(offer.id)
         self._changed()
 
@@ -142,7 +142,7 @@ class Offers:
         """Accepts offers of that member from now on, and those that wait. Raises BadInputError."""
         most = MAX_SIZE if max_bytes is None else max_bytes
         if not 0 < most <= MAX_SIZE:
-            raise BadInputError("The most that is accepted without asking is a number of bytes from 1.")
+            raise BadInputError("The most that is accepted without asking is a number of bytes from 1.", "rule-most")
         where = parse_folder(folder) if folder else ""
         rule = Rule(parse_peer_id(peer_id), self._store.name_of(peer_id), where, most)
         self._store.set_rule(rule)
@@ -152,7 +152,7 @@ class Offers:
     def remove_rule(self, peer_id: str) -> None:
         """Raises NotFoundError."""
         if not self._store.remove_rule(peer_id):
-            raise NotFoundError("There is no rule for that member.")
+            raise NotFoundError("There is no rule for that member.", "rule-unknown")
         self._changed()
 
     # What other members say; `caller` is who its certificate says
@@ -173,7 +173,7 @@ class Offers:
         else:
             offer = self._store.by_number(Direction.IN, caller, number)
             if offer is None:
-                raise NotFoundError("There is no such offer between the two of you.")
+                raise NotFoundError("There is no such offer between the two of you.", "offer-not-between")
             state = self._receiving.told(offer, news)
         self._here(caller)
         return state
@@ -217,13 +217,13 @@ class Offers:
     def _offer(self, offer_id: str) -> Offer:
         offer = self._store.get(offer_id)
         if offer is None or offer.forgotten:
-            raise NotFoundError("There is no such offer; it may have been taken off the list.")
+            raise NotFoundError("There is no such offer; it may have been taken off the list.", "offer-unknown")
         return offer
 
     def _incoming(self, offer_id: str) -> Offer:
         offer = self._offer(offer_id)
         if offer.direction is Direction.OUT:
-            raise ConflictError("This is an offer of yours; its recipient accepts or declines it.")
+            raise ConflictError("This is an offer of yours; its recipient accepts or declines it.", "offer-own")
         return offer
 
     def _note(self, offer: Offer, news: News, state: OfferState) -> None:

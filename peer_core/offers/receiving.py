@@ -20,6 +20,7 @@ from peer_core.transfer.finishing import check_room, make_usable
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.record import trouble_of
 from peer_core.transfer.types import Transfer, TransferState, Wanted
+from protos.sentences import Sentence, say
 
 MAX_OPEN_OF_ONE = 16
 MAX_FILES_OF_ONE = 40_000
@@ -48,7 +49,9 @@ class RuleUsedUpError(BarrioError):
 
 
 _WITHDRAWN = trouble_of(
-    WithdrawnError("The sender has withdrawn the offer. What is here stays; resume it to look for others.")
+    WithdrawnError(
+        "The sender has withdrawn the offer. What is here stays; resume it to look for others.", "offer-taken-back"
+    )
 )
 
 
@@ -77,7 +80,7 @@ class Receiving:
     def offered(self, caller: str, data: bytes) -> OfferState:
         """Takes an offer in, once, and tells what became of it. Raises BadInputError, TooManyError, StorageError."""
         if not self._parsing.acquire(timeout=PARSE_WAIT_SECONDS):
-            raise TooManyError("Others offer something too just now; try again.")
+            raise TooManyError("Others offer something too just now; try again.", "offers-others-now")
         try:
             terms = read_offer(data)
         finally:
@@ -98,13 +101,15 @@ class Receiving:
         recent = self._recent.get(caller) or deque(maxlen=MAX_NEW_OF_ONE)
         open_of_one, files_of_one = self._store.counts(Direction.IN, caller)
         if open_of_one >= MAX_OPEN_OF_ONE or files_of_one + files > MAX_FILES_OF_ONE:
-            raise TooManyError("This member has not answered your other offers yet; wait, or withdraw some.")
+            raise TooManyError(
+                "This member has not answered your other offers yet; wait, or withdraw some.", "offers-unanswered"
+            )
         new_files = files + sum(count for at, count in recent if at > now - NEW_SECONDS)
         full = len(recent) == MAX_NEW_OF_ONE and recent[0][0] > now - NEW_SECONDS
         if full or new_files > MAX_NEW_FILES_OF_ONE:
-            raise TooManyError("You have offered much to this member just now; wait a while.")
+            raise TooManyError("You have offered much to this member just now; wait a while.", "offers-much")
         if self._store.counts(Direction.IN)[0] >= MAX_OPEN:
-            raise TooManyError("This member has too many offers already; try again later.")
+            raise TooManyError("This member has too many offers already; try again later.", "offers-too-many")
         recent.append((now, files))
         # Only now: none of them is ever empty.
         self._recent[caller] = recent
@@ -119,7 +124,7 @@ class Receiving:
     def told(self, offer: Offer, news: News) -> OfferState:
         """What the sender says of its offer: that it is withdrawn. Returns how it stands here."""
         if news.state is not OfferState.WITHDRAWN:
-            raise BadInputError("A sender can only withdraw an offer.")
+            raise BadInputError("A sender can only withdraw an offer.", "offer-sender-news")
         before = (OfferState.DELIVERED, OfferState.ACCEPTED, OfferState.FAILED)
         if self._store.move(offer.id, OfferState.WITHDRAWN, before, now=time.time(), told=OfferState.WITHDRAWN):
             self._give_up(offer.parcel)
@@ -200,7 +205,9 @@ class Receiving:
             try:
                 if not self._store.take_by_rule(offer.peer_id, offer.files, RULE_FILES, time.time()):
                     raise RuleUsedUpError(
-                        f"The rule for this member takes {RULE_FILES} files a day at most; look at this offer yourself."
+                        "The rule for this member takes {files} files a day at most; look at this offer yourself.",
+                        "rule-used-up",
+                        files=RULE_FILES,
                     )
                 self.accept(offer, rule.folder or None)
                 at_once[offer.peer_id] += 1
@@ -292,14 +299,14 @@ class Receiving:
             self._changed()
 
 
-def too_late(offer: Offer | None) -> str:
+def too_late(offer: Offer | None) -> Sentence:
     """Why nothing can be decided any more."""
     if offer is None:
-        return "There is no such offer any more."
+        return say("There is no such offer any more.", "offer-gone")
     return {
-        OfferState.WITHDRAWN: "The sender has withdrawn this offer.",
-        OfferState.EXPIRED: "This offer has expired; ask for it again.",
-        OfferState.ACCEPTED: "This offer is accepted already; pause or cancel its transfers.",
-        OfferState.DONE: "All of this offer is here already.",
-        OfferState.DECLINED: "This offer is declined; ask for it again.",
-    }.get(offer.state, "This offer cannot be changed now.")
+        OfferState.WITHDRAWN: say("The sender has withdrawn this offer.", "offer-withdrawn"),
+        OfferState.EXPIRED: say("This offer has expired; ask for it again.", "offer-expired"),
+        OfferState.ACCEPTED: say("This offer is accepted already; pause or cancel its transfers.", "offer-accepted"),
+        OfferState.DONE: say("All of this offer is here already.", "offer-done"),
+        OfferState.DECLINED: say("This offer is declined; ask for it again.", "offer-declined"),
+    }.get(offer.state, say("This offer cannot be changed now.", "offer-fixed"))

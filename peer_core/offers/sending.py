@@ -15,6 +15,7 @@ from peer_core.offers.terms import MAX_EXPIRY, MAX_FILES, MAX_MESSAGE, News, Ter
 from peer_core.offers.types import UNDECIDED, Direction, Offer, OfferState
 from peer_core.settings import parse_peer_id
 from peer_core.transfer.record import trouble_of
+from protos.sentences import from_text
 
 MAX_PATHS = 1000
 MAX_RECIPIENTS = 50
@@ -60,14 +61,23 @@ class Sending:
         chosen = [str(self._checked_path(path)) for path in dict.fromkeys(paths)]
         people = [parse_peer_id(peer) for peer in dict.fromkeys(recipients)]
         if not 1 <= len(chosen) <= MAX_PATHS or not 1 <= len(people) <= MAX_RECIPIENTS:
-            raise BadInputError(f"Send 1 to {MAX_PATHS} files or folders to 1 to {MAX_RECIPIENTS} members at once.")
+            raise BadInputError(
+                "Send 1 to {most} files or folders to 1 to {most_people} members at once.",
+                "send-how-many",
+                most=MAX_PATHS,
+                most_people=MAX_RECIPIENTS,
+            )
         if len(message) > MAX_MESSAGE or any("\ud800" <= c <= "\udfff" for c in message):
-            raise BadInputError(f"The message is a text of at most {MAX_MESSAGE} characters.")
+            raise BadInputError("The message is a text of at most {most} characters.", "message-most", most=MAX_MESSAGE)
         seconds = DEFAULT_EXPIRY if expires_in is None else expires_in
         if not 1 <= seconds <= MAX_EXPIRY:
-            raise BadInputError(f"An offer expires after 1 to {MAX_EXPIRY} seconds (90 days).")
+            raise BadInputError(
+                "An offer expires after 1 to {most} seconds (90 days).", "offer-expiry", most=MAX_EXPIRY
+            )
         if self._store.counts(Direction.OUT)[0] + len(people) > MAX_OPEN:
-            raise ConflictError(f"There are {MAX_OPEN} open offers already; withdraw some.")
+            raise ConflictError(
+                "There are {most} open offers already; withdraw some.", "offers-open-most", most=MAX_OPEN
+            )
         now = time.time()
         offers = [(secrets.token_hex(6), peer, self._store.name_of(peer), secrets.token_hex(16)) for peer in people]
         parcel = self._store.add_out(offers, message.strip(), chosen, now, now + seconds)
@@ -82,7 +92,7 @@ class Sending:
         before = (*UNDECIDED, OfferState.ACCEPTED)
         told = OfferState.WITHDRAWN if untold else None
         if not self._store.move(offer.id, OfferState.WITHDRAWN, before, now=time.time(), told=told):
-            raise ConflictError("This offer has ended already; there is nothing to withdraw.")
+            raise ConflictError("This offer has ended already; there is nothing to withdraw.", "offer-ended")
         if all(not other.state.open for other in self._store.of_parcel(offer.parcel)):
             self._packer.drop(offer.parcel)
             self._progress.pop(offer.parcel, None)
@@ -104,7 +114,7 @@ class Sending:
             case OfferState.DONE:
                 before = (*UNDECIDED, OfferState.ACCEPTED, OfferState.FAILED)
             case _:
-                raise BadInputError("A recipient accepts, declines, fails or is done.")
+                raise BadInputError("A recipient accepts, declines, fails or is done.", "offer-recipient-news")
         if offer.state is news.state:
             # How far an accepted one is, is kept in memory only.
             return offer.state
@@ -156,10 +166,10 @@ class Sending:
         self._changed()
 
     def refused(self, number: int, reason: str) -> None:
-        self._refuse(number, BadInputError(reason[:1].upper() + reason[1:] + "."))
+        self._refuse(number, BadInputError(from_text(reason)))
 
     def _refuse(self, number: int, error: BarrioError) -> None:
-        log.warning("nothing was sent: %s", error.message)
+        log.warning("nothing was sent: %s", error.logged)
         self._packer.drop(number)
         self._progress.pop(number, None)
         for offer in self._store.of_parcel(number):
@@ -173,10 +183,16 @@ class Sending:
         try:
             path = Path(text).expanduser()
             if not path.is_absolute():
-                raise BadInputError("Give the whole path of what is to be sent.")
+                raise BadInputError("Give the whole path of what is to be sent.", "send-whole-path")
             real = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:
-            raise BadInputError(f"There is no file or folder {text[:300]!r} that can be read.") from error
+            raise BadInputError(
+                "There is no file or folder “{path}” that can be read.", "send-missing", path=text[:300]
+            ) from error
         if any(real.is_relative_to(other) or other.is_relative_to(real) for other in self._excluded):
-            raise BadInputError(f"{real} holds Barrio's own data and is never sent; choose another folder.")
+            raise BadInputError(
+                "{folder} holds Barrio's own data and is never sent; choose another folder.",
+                "send-own-data",
+                folder=real,
+            )
         return path

@@ -14,12 +14,16 @@ from peer_core.offers.rows import SELECT, any_of, held, names_in, names_of, offe
 from peer_core.offers.types import OPEN, OVER, Direction, Offer, OfferedFile, OfferState, Rule
 from peer_core.transfer.record import trouble_to_json
 from peer_core.transfer.types import Trouble
+from protos.sentences import say
 
 KIND = Kind(
     application_id=0x42_61_72_4F,
     migrations="peer_core.offers.migrations",
-    name="list of offers",
-    when_damaged="move that file away and start again. Your files and what you downloaded are not affected.",
+    name=say("list of offers", "database-offers"),
+    when_damaged=say(
+        "move that file away and start again. Your files and what you downloaded are not affected.",
+        "database-offers-damaged",
+    ),
 )
 RULE_SECONDS = 86_400.0
 _ADD = (

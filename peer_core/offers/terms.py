@@ -56,7 +56,9 @@ def offer_bytes(terms: Terms) -> bytes:
     }
     data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     if len(data) > MAX_OFFER:
-        raise BadInputError("The names of all these files are too long for one offer; send fewer at once.")
+        raise BadInputError(
+            "The names of all these files are too long for one offer; send fewer at once.", "offer-names-long"
+        )
     return data
 
 
@@ -68,38 +70,42 @@ def news_bytes(news: News) -> bytes:
 def read_offer(data: bytes) -> Terms:
     """Raises BadInputError for what is no offer, or one that is too large."""
     if len(data) > MAX_OFFER:
-        raise BadInputError(f"An offer has at most {MAX_OFFER >> 20} MiB.")
+        raise BadInputError("An offer has at most {most} MiB.", "offer-most-size", most=MAX_OFFER >> 20)
     # Before millions of empty values are made of it.
     if data.count(b"{") > 2 * MAX_FILES or data.count(b"[") > 2 * MAX_FILES:
-        raise BadInputError(f"An offer has at most {MAX_FILES} files; send the folders one by one.")
+        raise BadInputError(
+            "An offer has at most {most} files; send the folders one by one.", "offer-most-files", most=MAX_FILES
+        )
     value = _object(data)
     number, message, expires_in, files = (value.get(key) for key in ("id", "message", "expires_in", "files"))
     if not isinstance(number, str) or not _NUMBER.fullmatch(number):
-        raise BadInputError("The id of an offer has 32 hexadecimal digits.")
+        raise BadInputError("The id of an offer has 32 hexadecimal digits.", "offer-id")
     if not isinstance(message, str) or len(message) > MAX_MESSAGE or not _is_text(message):
-        raise BadInputError(f"The message of an offer is a text of at most {MAX_MESSAGE} characters.")
+        raise BadInputError(
+            "The message of an offer is a text of at most {most} characters.", "offer-message-most", most=MAX_MESSAGE
+        )
     if not _is_count(expires_in, 1 << 53) or expires_in == 0:
-        raise BadInputError("An offer says in how many seconds it expires.")
+        raise BadInputError("An offer says in how many seconds it expires.", "offer-expires")
     if not isinstance(files, list) or not 1 <= len(files) <= MAX_FILES:
-        raise BadInputError(f"An offer has 1 to {MAX_FILES} files.")
+        raise BadInputError("An offer has 1 to {most} files.", "offer-files", most=MAX_FILES)
     offered = tuple(map(_file, files))
     if sum(file.size for file in offered) > MAX_SIZE:
-        raise BadInputError("The files of that offer are larger than any disk.")
+        raise BadInputError("The files of that offer are larger than any disk.", "offer-larger-than-disks")
     return Terms(number, message, float(min(int(expires_in or 0), MAX_EXPIRY)), offered)
 
 
 def read_news(data: bytes) -> News:
     """Raises BadInputError."""
     if len(data) > MAX_NEWS:
-        raise BadInputError("News of an offer is shorter.")
+        raise BadInputError("News of an offer is shorter.", "news-long")
     value = _object(data)
     try:
         state = OfferState(value.get("state"))
     except ValueError as error:
-        raise BadInputError("There is no such state of an offer.") from error
+        raise BadInputError("There is no such state of an offer.", "offer-state") from error
     done = [value.get(key, 0) for key in ("files_done", "bytes_done")]
     if not all(_is_count(count, 1 << 60) for count in done):
-        raise BadInputError("What is done is counted in files and bytes.")
+        raise BadInputError("What is done is counted in files and bytes.", "news-done")
     return News(state, *done)
 
 
@@ -122,10 +128,10 @@ def parts_of(files: Iterable[OfferedFile]) -> list[str]:
 
 def _file(value: Any) -> OfferedFile:
     if not isinstance(value, dict):
-        raise BadInputError("A file of an offer is an object.")
+        raise BadInputError("A file of an offer is an object.", "offer-file-object")
     folder, name, size = value.get("folder"), value.get("name"), value.get("size")
     if not is_part(name):
-        raise BadInputError("A file of that offer has a name that is none.")
+        raise BadInputError("A file of that offer has a name that is none.", "offer-file-name")
     parts = folder.split("/") if isinstance(folder, str) and folder else []
     # As many as the sender's own program takes; each one costs the recipient a look at its disk.
     if (
@@ -134,13 +140,13 @@ def _file(value: Any) -> OfferedFile:
         or len(parts) > MAX_DEPTH
         or not all(map(is_part, parts))
     ):
-        raise BadInputError("A file of that offer lies in a folder that cannot be.")
+        raise BadInputError("A file of that offer lies in a folder that cannot be.", "offer-file-folder")
     if not _is_count(size, MAX_SIZE):
-        raise BadInputError("A file of that offer has a size that cannot be.")
+        raise BadInputError("A file of that offer has a size that cannot be.", "offer-file-size")
     try:
         content_id = decode_id(value.get("content_id", ""))
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadInputError("A file of that offer has no content id.") from error
+        raise BadInputError("A file of that offer has no content id.", "offer-file-content") from error
     return OfferedFile(folder, str(name), int(size or 0), content_id)
 
 
@@ -148,9 +154,9 @@ def _object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BadInputError("That is not JSON.") from error
+        raise BadInputError("That is not JSON.", "json-not") from error
     if not isinstance(value, dict):
-        raise BadInputError("That is no JSON object.")
+        raise BadInputError("That is no JSON object.", "json-no-object")
     return value
 
 

@@ -53,11 +53,11 @@ def wanted_contents() -> list[bytes]:
     """What the request asks for. Raises BadInputError."""
     texts = problems.body({"contents"}, {"contents"})["contents"]
     if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_CONTENTS:
-        raise BadInputError(f"“contents” is a list of 1 to {MOST_CONTENTS} content ids.")
+        raise BadInputError("“contents” is a list of 1 to {most} content ids.", "contents-list", most=MOST_CONTENTS)
     try:
         return [decode_id(text) for text in texts]
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadInputError(f"That is no content id: {error}.") from error
+        raise BadInputError("That is no content id: {reason}.", "content-id", reason=error) from error
 
 
 def bundle(served: Iterable[Served | None]) -> tuple[FileIO, int]:

@@ -7,6 +7,7 @@ Owns the connection's socket and buffers. Runs in the loop thread of its server,
 import ipaddress
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from peer_core.errors import Fault
+from protos.sentences import as_json
 
 if TYPE_CHECKING:
     from peer_core.server.listener import Listener
@@ -29,11 +31,14 @@ READS_A_TURN = 16
 MAX_PIPELINED = 16
 
 
+_PATH = re.compile(r"(while serving) .*", re.DOTALL)
+
+
 class _PlainText(logging.LoggerAdapter[logging.Logger]):
-    """Paths come from strangers: control characters must not reach a terminal or fake a line of the log."""
+    """For what waitress says. Paths name what was asked for, and strangers could fake lines of the log with them."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        text = str(msg)
+        text = _PATH.sub(r"\1 a request", str(msg))
         return (text if text.isprintable() else ascii(text)), kwargs
 
 
@@ -76,7 +81,7 @@ class Problem(ErrorTask):  # type: ignore[misc]  # waitress has no types
         problem = {
             "type": "about:blank",
             "title": error.reason,
-            "detail": error.body,
+            **as_json(error.body),
             "status": error.code,
             "code": "bad-input" if error.code < 500 else "internal",
             "fault": Fault.ME.value,

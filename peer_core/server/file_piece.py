@@ -26,7 +26,7 @@ class RangeNotSatisfiable(BadInputError):
     status = 416
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The file has {size} bytes; ask for a range inside.")
+        super().__init__("The file has {size} bytes; ask for a range inside.", "range-outside", size=size)
         self.headers = {"Content-Range": f"bytes */{size}"}
 
 

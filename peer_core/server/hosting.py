@@ -20,6 +20,8 @@ from peer_core.limits.turns import Turns
 from peer_core.server.channels import Channel, Patience, log
 from peer_core.server.listener import Listener
 from peer_core.server.tls import TlsChannel
+from peer_core.system_words import system_words
+from protos.operating.logs import request
 
 LOOK_SECONDS = 0.5
 LEAST_WAIT_SECONDS = 0.005
@@ -66,12 +68,17 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (channel := self._queue.get()) is not None:
-            try:
-                channel.service()
-            except Exception:
-                log.exception("a request failed outside the application")
-                channel.will_close = True
-                channel.server.pull_trigger()
+            with request():
+                self._serve(channel)
+
+    @staticmethod
+    def _serve(channel: Channel) -> None:
+        try:
+            channel.service()
+        except Exception:
+            log.exception("a request failed outside the application")
+            channel.will_close = True
+            channel.server.pull_trigger()
 
 
 class HostedServer:
@@ -238,14 +245,18 @@ class HostedServer:
 def bound_socket(host: str, port: int) -> socket.socket:
     """A listening address, claimed. Raises InUseError or BadInputError."""
     if not 0 <= port <= 65535:
-        raise BadInputError(f"{port} is not a port; choose one from 1024 to 65535, or 0 for any free one.")
+        raise BadInputError(
+            "{port} is not a port; choose one from 1024 to 65535, or 0 for any free one.", "port-number", port=port
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
         raise BadInputError(
-            f"{host} is not an address of this computer; use 0.0.0.0 for all of its addresses or 127.0.0.1 for itself."
+            "{host} is not an address of this computer; use 0.0.0.0 for all of its addresses or 127.0.0.1 for itself.",
+            "host-elsewhere-or-self",
+            host=host,
         ) from error
     sock = socket.socket(family, kind, protocol)
     try:
@@ -266,9 +277,22 @@ def bound_socket(host: str, port: int) -> socket.socket:
 def _listen_error(host: str, port: int, error: OSError) -> BarrioError:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return InUseError(f"{where} is in use by another program; stop that one or choose another port.")
+        return InUseError(
+            "{where} is in use by another program; stop that one or choose another port.", "port-in-use", where=where
+        )
     if error.errno == errno.EACCES:
-        return BadInputError(f"This user may not listen on {where}; choose a port above 1023.")
+        return BadInputError(
+            "This user may not listen on {where}; choose a port above 1023.", "port-forbidden", where=where
+        )
     if error.errno == errno.EADDRNOTAVAIL:
-        return BadInputError(f"{host} is not an address of this computer; choose one that is, or 0.0.0.0 for all.")
-    return BadInputError(f"Cannot listen on {where} ({error.strerror}); choose another address or port.")
+        return BadInputError(
+            "{host} is not an address of this computer; choose one that is, or 0.0.0.0 for all.",
+            "host-elsewhere",
+            host=host,
+        )
+    return BadInputError(
+        "Cannot listen on {where} ({reason}); choose another address or port.",
+        "listen-failed",
+        where=where,
+        reason=system_words(error),
+    )

@@ -100,7 +100,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 self.channel_class(self, conn, addr)
             except (OSError, ValueError, BarrioError) as error:
                 # It must not escape: wasyncore would close the listening socket.
-                log.info("connection from %s dropped: %s", addr[0], error)
+                log.info("connection from %s dropped: %s", addr[0], type(error).__name__)
                 conn.close()
 
     def _admits(self, origin: str) -> bool:

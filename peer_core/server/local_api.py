@@ -76,13 +76,15 @@ def local_api(peer: LocalPeer, token: str) -> Flask:
     @app.before_request
     def authenticate() -> None:
         if not _is_own_host(request.host):
-            raise ForeignError("The Host header names another machine; use http://127.0.0.1:PORT.")
+            raise ForeignError("The Host header names another machine; use http://127.0.0.1:PORT.", "host-header")
         origin = request.headers.get("Origin")
         if origin is not None and origin != f"http://{request.host}":
-            raise ForeignError("A page of a browser may not use the local API.")
+            raise ForeignError("A page of a browser may not use the local API.", "browser-origin")
         given = request.headers.get("Authorization", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, expected):
-            raise UnauthorizedError("Send the token from local-api.json as “Authorization: Bearer TOKEN”.")
+            raise UnauthorizedError(
+                "Send the token from local-api.json as “Authorization: Bearer TOKEN”.", "token-missing"
+            )
 
     mount(
         app,
@@ -247,5 +249,5 @@ class _Handlers:
 def _share_argument() -> str:
     name = request.args.get("name")
     if not name:
-        raise BadInputError(f"Say which share: {request.method} /v1/shares?name=NAME.")
+        raise BadInputError("Say which share: {method} /v1/shares?name=NAME.", "say-which-share", method=request.method)
     return name

@@ -114,7 +114,7 @@ class OffersHandlers:
         value = problems.body({"state", "output"}, {"state"})
         folder = problems.text_field(value, "output")
         if folder is not None and value["state"] != OfferState.ACCEPTED.value:
-            raise BadInputError("Only what is accepted lands in a folder.")
+            raise BadInputError("Only what is accepted lands in a folder.", "output-only-accepted")
         match value["state"]:
             case OfferState.ACCEPTED.value:
                 offer = self._peer.offers.accept(offer_id, folder)
@@ -123,7 +123,7 @@ class OffersHandlers:
             case OfferState.WITHDRAWN.value:
                 offer = self._peer.offers.withdraw(offer_id)
             case _:
-                raise BadInputError("The state to set is “accepted”, “declined” or “withdrawn”.")
+                raise BadInputError("The state to set is “accepted”, “declined” or “withdrawn”.", "offer-state-to-set")
         return jsonify(self._shape(offer))
 
     def forget(self, offer_id: str) -> tuple[str, int]:
@@ -155,5 +155,11 @@ def _number(value: dict[str, Any], key: str, least: int, most: int) -> int | Non
     if number is None:
         return None
     if type(number) is not int or not least <= number <= most:
-        raise BadInputError(f"The field “{key}” is a whole number from {least} to {most}.")
+        raise BadInputError(
+            "The field “{key}” is a whole number from {least} to {most}.",
+            "field-number",
+            key=key,
+            least=least,
+            most=most,
+        )
     return number

@@ -8,6 +8,22 @@ from typing import Any
 from flask import Flask, jsonify
 
 from peer_core import __version__
+from peer_core.errors import Fault
+
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "detail": {"type": "string"},
+        "detail_code": {"type": ["string", "null"], "description": "stable name of the detail"},
+        "params": {"type": "object", "description": "the values in the detail: texts, numbers, problems' details"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "stable name of the title"},
+        "fault": {"enum": [fault.value for fault in Fault]},
+    },
+    "required": ["type", "title", "detail", "detail_code", "params", "status", "code", "fault"],
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,10 @@ def describe(title: str, routes: list[Route]) -> dict[str, Any]:
             "parameters": parameters,
             "responses": {
                 str(route.status): {"description": "done"},
-                "default": {"description": "a problem (RFC 9457)", "content": {"application/problem+json": {}}},
+                "default": {
+                    "description": "a problem (RFC 9457)",
+                    "content": {"application/problem+json": {"schema": _PROBLEM}},
+                },
             },
         }
         if route.fields:

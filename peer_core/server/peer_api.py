@@ -68,8 +68,10 @@ class InLineError(BarrioError):
 
     def __init__(self, place: Place) -> None:
         super().__init__(
-            f"This peer serves others now; you are number {place.position} in line. "
-            f"Ask again in {place.retry_seconds} seconds."
+            "This peer serves others now; you are number {position} in line. Ask again in {seconds} seconds.",
+            "in-line",
+            position=place.position,
+            seconds=place.retry_seconds,
         )
         self.headers = {"Retry-After": str(place.retry_seconds), "Barrio-Line": str(place.position)}
 
@@ -89,9 +91,9 @@ def peer_api(peer: ServingPeer, line: UploadLine | None = None) -> Flask:
     def admit() -> None:
         caller = request.environ.get("barrio.peer_id", "")
         if not caller:
-            raise StrangerError("The certificate names no member.")
+            raise StrangerError("The certificate names no member.", "certificate-no-member")
         if peer.is_revoked(caller):
-            raise RevokedError("This member was removed from the barrio.")
+            raise RevokedError("This member was removed from the barrio.", "caller-removed")
 
     @app.errorhandler(RangeNotSatisfiable)
     @app.errorhandler(InLineError)
@@ -165,7 +167,7 @@ class _Handlers:
     def relay(self) -> Response:
         sealed = request.get_data()
         if not sealed or len(sealed) > MAX_QUESTION:
-            raise BadInputError(f"A question has 1 to {MAX_QUESTION} bytes.")
+            raise BadInputError("A question has 1 to {most} bytes.", "question-size", most=MAX_QUESTION)
         return Response(self._peer.relay(request.environ["barrio.peer_id"], sealed), content_type=OCTETS)
 
     def offered(self) -> Response:
@@ -182,7 +184,7 @@ class _Handlers:
         limit = problems.number_argument("limit", 200, 1, MAX_PAGE)
         after, below = request.args.get("after", ""), request.args.get("below", "false")
         if below not in ("true", "false"):
-            raise BadInputError("“below” is true or false.")
+            raise BadInputError("“below” is true or false.", "below-truth")
         browsing = self._peer.browsing
         page = browsing.below(path, after, limit) if below == "true" else browsing.page(path, after, limit)
         return jsonify(shapes.tree(page, with_folder=below == "true"))
@@ -194,7 +196,7 @@ class _Handlers:
             request.headers.get("Range"), size, if_range=request.headers.get("If-Range"), etag=content_id
         )
         if not served.covers(*(span or (0, size))):
-            raise NotHereYetError("This peer is downloading that file itself; ask it for /pieces.")
+            raise NotHereYetError("This peer is downloading that file itself; ask it for /pieces.", "ask-for-pieces")
         if request.method == "HEAD":
             return piece_response(_opened(served), span, size, content_id, head=True)
         caller = request.environ["barrio.peer_id"]
@@ -216,7 +218,7 @@ class _Handlers:
         try:
             return piece_response(file, span, size, content_id, counted=self._peer.sent, check=watched, ended=ended)
         except OSError as error:
-            raise ChangedError("The file has changed since it was shared.") from error
+            raise ChangedError("The file has changed since it was shared.", "file-changed") from error
 
     def bundle(self) -> BaseResponse:
         wanted = bundles.wanted_contents()
@@ -256,10 +258,10 @@ class _Handlers:
         try:
             wanted = decode_id(content_id)
         except ValueError as error:
-            raise BadInputError(f"That is no content id: {error}.") from error
+            raise BadInputError("That is no content id: {reason}.", "content-id", reason=error) from error
         served = self._find(wanted)
         if served is None:
-            raise NotFoundError("This peer does not share that file, nor offer it to you.")
+            raise NotFoundError("This peer does not share that file, nor offer it to you.", "file-not-for-you")
         return served
 
     def _find(self, content_id: bytes) -> Served | None:
@@ -275,4 +277,4 @@ def _opened(served: Served) -> FileIO:
     try:
         return served.open()
     except OSError as error:
-        raise ChangedError("The file cannot be read now.") from error
+        raise ChangedError("The file cannot be read now.", "file-not-readable") from error

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from peer_core.errors import BadInputError, BarrioError, Fault
+from protos.sentences import as_json, say
 
 log = logging.getLogger("barrio.server")
 
@@ -18,7 +19,7 @@ def problem_fields(code: str, title: str, message: str, fault: Fault, status: in
     return {
         "type": "about:blank",
         "title": title,
-        "detail": message,
+        **as_json(message),
         "status": status,
         "code": code,
         "fault": fault.value,
@@ -33,6 +34,12 @@ def problem(error: BarrioError) -> Response:
 def install(app: Flask) -> None:
     """Makes every error of an application a problem document."""
 
+    @app.after_request
+    def answered(response: Response) -> Response:
+        # The rule, not the path, which names what was asked for.
+        log.debug("answered %s %s status=%d", request.method, request.url_rule, response.status_code)
+        return response
+
     @app.errorhandler(BarrioError)
     def known(error: BarrioError) -> Response:
         return problem(error)
@@ -45,17 +52,19 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def mistake(error: Exception) -> Response:
-        log.exception("a request failed by a mistake in the program: %s %s", request.method, request.path)
-        return problem(BarrioError("Barrio made a mistake; its log says more."))
+        log.exception("a request failed by a mistake in the program: %s %s", request.method, request.url_rule)
+        return problem(BarrioError("Barrio made a mistake; its log says more.", "mistake"))
 
 
 def _sentence(error: HTTPException) -> str:
     if error.code == 404:
-        return "There is nothing at this address; GET /v1/openapi.json lists what there is."
+        return say("There is nothing at this address; GET /v1/openapi.json lists what there is.", "address-unknown")
     if error.code == 405:
-        return "This address does not take that method; GET /v1/openapi.json lists what it takes."
+        return say(
+            "This address does not take that method; GET /v1/openapi.json lists what it takes.", "method-unknown"
+        )
     if error.code == 413:
-        return "The body of the request is too large."
+        return say("The body of the request is too large.", "body-large")
     return (error.description or error.name)[:300]
 
 
@@ -64,15 +73,20 @@ def body(allowed: Collection[str], required: Collection[str] = ()) -> dict[str, 
     try:
         value = json.loads(request.get_data() or b"{}")
     except (ValueError, RecursionError) as error:
-        raise BadInputError("The body is not JSON.") from error
+        raise BadInputError("The body is not JSON.", "body-not-json") from error
     if not isinstance(value, dict):
-        raise BadInputError("The body is not a JSON object.")
+        raise BadInputError("The body is not a JSON object.", "body-no-object")
     unknown = set(value) - set(allowed)
     if unknown:
-        raise BadInputError(f"There is no field “{min(unknown)[:40]}”; there are: {', '.join(sorted(allowed))}.")
+        raise BadInputError(
+            "There is no field “{key}”; there are: {keys}.",
+            "field-unknown",
+            key=min(unknown)[:40],
+            keys=", ".join(sorted(allowed)),
+        )
     missing = set(required) - {k for k, v in value.items() if v is not None}
     if missing:
-        raise BadInputError(f"The field “{min(missing)}” is missing.")
+        raise BadInputError("The field “{key}” is missing.", "field-missing", key=min(missing))
     return value
 
 
@@ -82,7 +96,9 @@ def text_field(value: dict[str, Any], key: str, most: int = 4096) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str) or len(text) > most:
-        raise BadInputError(f"The field “{key}” is a text of at most {most} characters.")
+        raise BadInputError(
+            "The field “{key}” is a text of at most {most} characters.", "field-text", key=key, most=most
+        )
     return text
 
 
@@ -103,7 +119,9 @@ def time_argument(key: str) -> int:
         moment = datetime.fromisoformat(text.strip())
         return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
     except (ValueError, OverflowError) as error:
-        raise BadInputError(f"“{key}” is a time such as 2025-04-30 or 2025-04-30T12:00:00Z.") from error
+        raise BadInputError(
+            "“{key}” is a time such as 2025-04-30 or 2025-04-30T12:00:00Z.", "argument-time", key=key
+        ) from error
 
 
 def texts_field(value: dict[str, Any], key: str) -> list[str] | None:
@@ -112,7 +130,7 @@ def texts_field(value: dict[str, Any], key: str) -> list[str] | None:
     if texts is None:
         return None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise BadInputError(f"The field “{key}” is a list of texts.")
+        raise BadInputError("The field “{key}” is a list of texts.", "field-texts", key=key)
     return texts
 
 
@@ -120,7 +138,7 @@ def truth_field(value: dict[str, Any], key: str) -> bool | None:
     """Raises BadInputError unless the field is absent, null, true or false."""
     truth = value.get(key)
     if truth is not None and not isinstance(truth, bool):
-        raise BadInputError(f"The field “{key}” is true or false.")
+        raise BadInputError("The field “{key}” is true or false.", "field-truth", key=key)
     return truth
 
 
@@ -130,5 +148,7 @@ def number_argument(key: str, default: int, least: int, most: int) -> int:
     if not text:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise BadInputError(f"“{key}” is a whole number from {least} to {most}.")
+        raise BadInputError(
+            "“{key}” is a whole number from {least} to {most}.", "argument-number", key=key, least=least, most=most
+        )
     return int(text)

@@ -27,7 +27,7 @@ class RelaySlots:
         """Raises BusyError at once where there is none; the caller asks its next neighbour."""
         with self._lock:
             if self._taken[caller] >= SLOTS_PER_CALLER or self._taken.total() >= SLOTS:
-                raise BusyError("This peer passes on as many questions as it can; ask another neighbour.")
+                raise BusyError("This peer passes on as many questions as it can; ask another neighbour.", "relay-full")
             self._taken[caller] += 1
         try:
             yield

@@ -17,6 +17,7 @@ from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.quarantine import Quarantined
 from peer_core.transfer.types import Receipt, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id, kind_of
+from protos.sentences import as_json
 
 MAX_PROBLEMS = 100
 
@@ -127,7 +128,8 @@ def share(value: Share) -> dict[str, Any]:
             "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         },
         "problems": [
-            {"path": p.path, "reason": p.reason, "code": code_of(p.reason)} for p in value.problems[:MAX_PROBLEMS]
+            {"path": p.path, "reason": p.reason, "code": code_of(p.reason), "params": as_json(p.reason)["params"]}
+            for p in value.problems[:MAX_PROBLEMS]
         ],
     }
 
@@ -172,7 +174,7 @@ def transfer(value: Transfer) -> dict[str, Any]:
                 "bytes": s.bytes,
                 "rate": round(s.rate),
                 "failures": s.failures,
-                "reason": s.reason,
+                **as_json(s.reason, "reason", "reason_params"),
                 "wasted": s.wasted,
                 "retries": s.retries,
                 "verified": moment(s.verified),
@@ -246,7 +248,7 @@ def receipt(value: Receipt) -> dict[str, Any]:
                 "retries": s.retries,
                 "verified": moment(s.verified),
                 "caught": s.state is SourceState.BANNED,
-                "reason": s.reason,
+                **as_json(s.reason, "reason", "reason_params"),
                 "quarantined_until": moment(s.until),
             }
             for s in transfer.sources
@@ -255,7 +257,12 @@ def receipt(value: Receipt) -> dict[str, Any]:
 
 
 def quarantined(value: Quarantined) -> dict[str, Any]:
-    return {**asdict(value), "since": moment(value.since), "until": moment(value.until)}
+    return {
+        **asdict(value),
+        **as_json(value.reason, "reason", "reason_params"),
+        "since": moment(value.since),
+        "until": moment(value.until),
+    }
 
 
 def _trouble(value: Trouble | None) -> dict[str, Any] | None:

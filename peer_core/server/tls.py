@@ -70,7 +70,7 @@ class TlsChannel(Channel):
         except (OSError, ValueError) as error:
             # Plain HTTP, garbage, a reset are everyday noise; a certificate that is refused may be a member's trouble.
             write = log.info if isinstance(error, ssl.SSLCertVerificationError) else log.debug
-            write("no TLS with %s: %s", self.addr[0], error)
+            write("no TLS with %s: %s", self.addr[0], getattr(error, "reason", None) or type(error).__name__)
             return self.handle_close()
         self.handshaking = False
         self.moved = time.monotonic()

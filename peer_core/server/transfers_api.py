@@ -136,7 +136,7 @@ class TransferHandlers:
     def find(self) -> Response:
         ids = problems.texts_field(problems.body({"content_ids"}, {"content_ids"}), "content_ids") or []
         if len(ids) > MOST_ROWS:
-            raise BadInputError(f"Ask for {MOST_ROWS} contents at most.")
+            raise BadInputError("Ask for {most} contents at most.", "find-most", most=MOST_ROWS)
         found = self._peer.queue.find(dict.fromkeys(map(_content_id, ids)))
         return jsonify(transfers=[shapes.transfer(t) for t in found])
 
@@ -146,9 +146,9 @@ class TransferHandlers:
         if value.get("peer_id") is not None:
             return self._download_tree(value, paused), 201
         if value.get("content_id") is None:
-            raise BadInputError("The field “content_id” is missing.")
+            raise BadInputError("The field “content_id” is missing.", "content-id-missing")
         if value.get("skip_have") is not None:
-            raise BadInputError("The field “skip_have” belongs to a peer_id and a path.")
+            raise BadInputError("The field “skip_have” belongs to a peer_id and a path.", "skip-have-alone")
         content_id = _content_id(problems.text_field(value, "content_id") or "")
         transfer = self._peer.download(
             content_id, problems.text_field(value, "name"), problems.text_field(value, "output"), paused
@@ -158,7 +158,9 @@ class TransferHandlers:
     def _download_tree(self, value: dict[str, Any], paused: bool) -> Response:
         peer_id, path = problems.text_field(value, "peer_id", 100), problems.text_field(value, "path", 5000)
         if not path or value.get("content_id") is not None or value.get("name") is not None:
-            raise BadInputError("Name either a content_id, or a peer_id and a path of what that peer shares.")
+            raise BadInputError(
+                "Name either a content_id, or a peer_id and a path of what that peer shares.", "what-to-fetch"
+            )
         skip_have = bool(problems.truth_field(value, "skip_have"))
         output = problems.text_field(value, "output")
         made = self._peer.people.download(peer_id or "", path, output, skip_have, paused)
@@ -175,7 +177,7 @@ class TransferHandlers:
 
     def lift(self, peer_id: str) -> tuple[str, int]:
         if not self._peer.queue.quarantine.lift([peer_id]):
-            raise NotFoundError("That member is in no quarantine.")
+            raise NotFoundError("That member is in no quarantine.", "not-quarantined")
         return "", 204
 
     def files(self, transfer_id: str) -> Response:
@@ -194,10 +196,10 @@ class TransferHandlers:
         value = problems.body({"state", "priority", "move"})
         state = value.get("state")
         if state not in (None, "paused", "running"):
-            raise BadInputError("The state to set is “paused” or “running”.")
+            raise BadInputError("The state to set is “paused” or “running”.", "transfer-state-to-set")
         priority, move = _one_of(value, "priority", Priority), _one_of(value, "move", Move)
         if state is None and priority is None and move is None:
-            raise BadInputError("Say what to change: “state”, “priority” or “move”.")
+            raise BadInputError("Say what to change: “state”, “priority” or “move”.", "what-to-change")
         queue = self._peer.queue
         if priority is not None:
             queue.set_priority(transfer_id, priority)
@@ -214,19 +216,21 @@ class TransferHandlers:
             case "running":
                 self._peer.queue.resume_all()
             case _:
-                raise BadInputError("The state to set is “paused” or “running”.")
+                raise BadInputError("The state to set is “paused” or “running”.", "transfer-state-to-set")
         return "", 204
 
     def clear(self) -> tuple[str, int]:
         if request.args.get("state") != "done":
-            raise BadInputError("Only what is done can be taken off at once: DELETE /v1/transfers?state=done.")
+            raise BadInputError(
+                "Only what is done can be taken off at once: DELETE /v1/transfers?state=done.", "clear-only-done"
+            )
         self._peer.queue.clear_done()
         return "", 204
 
     def cancel(self, transfer_id: str) -> tuple[str, int]:
         keep = request.args.get("keep", "false")
         if keep not in ("true", "false"):
-            raise BadInputError("“keep” is true or false.")
+            raise BadInputError("“keep” is true or false.", "keep-truth")
         self._peer.queue.cancel(transfer_id, keep == "true")
         return "", 204
 
@@ -238,11 +242,18 @@ def _one_of(value: dict[str, Any], key: str, kind: type[E]) -> E | None:
     for each in kind:
         if each.value == given:
             return each
-    raise BadInputError(f"The field “{key}” is one of: {', '.join(str(each.value) for each in kind)}.")
+    raise BadInputError(
+        "The field “{key}” is one of: {choices}.",
+        "field-choice",
+        key=key,
+        choices=", ".join(str(each.value) for each in kind),
+    )
 
 
 def _content_id(text: str) -> bytes:
     try:
         return decode_id(text)
     except ValueError as error:
-        raise BadInputError(f"“{text[:60]}” is no content id: {error}.") from error
+        raise BadInputError(
+            "“{text}” is no content id: {reason}.", "content-id-of", text=text[:60], reason=error
+        ) from error

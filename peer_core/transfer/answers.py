@@ -17,8 +17,15 @@ class InLineError(PeerUnreachableError):
     """The holder serves others now, and says in how many `seconds` to ask again; `position`: 1 is next, 0 not known."""
 
     def __init__(self, who: str, seconds: int, position: int) -> None:
-        place = f"number {position} in line there" if position else "in line there"
-        super().__init__(f"{who} serves others now; this download is {place}.")
+        if position:
+            super().__init__(
+                "{name} serves others now; this download is number {position} in line there.",
+                "holder-line-position",
+                name=who,
+                position=position,
+            )
+        else:
+            super().__init__("{name} serves others now; this download is in line there.", "holder-line", name=who)
         self.seconds = seconds
         self.position = position
 
@@ -31,11 +38,11 @@ def check_status(response: http.client.HTTPResponse, who: str) -> None:
         raise InLineError(who, min(MOST_WAIT_SECONDS, max(LEAST_WAIT_SECONDS, seconds)), position)
     match response.status:
         case 404 | 410:
-            raise GoneError(f"{who} no longer has this file.")
+            raise GoneError("{name} no longer has this file.", "holder-gone", name=who)
         case 401 | 403:
-            raise GoneError(f"{who} does not give this file to you.")
+            raise GoneError("{name} does not give this file to you.", "holder-not-to-you", name=who)
         case 429 | 502 | 503 | 504:
-            raise PeerUnreachableError(f"{who} is busy.")
+            raise PeerUnreachableError("{name} is busy.", "holder-busy", name=who)
 
 
 def check_range(response: http.client.HTTPResponse, who: str, content: str, start: int, length: int, size: int) -> None:
@@ -43,12 +50,19 @@ def check_range(response: http.client.HTTPResponse, who: str, content: str, star
     check_status(response, who)
     whole = response.status == 200 and length == size
     if not whole and response.status != 206:
-        raise PeerMisbehavedError(f"{who} answered with status {response.status} to a request for a range.")
+        raise PeerMisbehavedError(
+            "{name} answered with status {status} to a request for a range.",
+            "holder-status-range",
+            name=who,
+            status=response.status,
+        )
     if response.getheader("ETag", "") != f'"{content}"':
-        raise PeerMisbehavedError(f"{who} answered with another file.")
+        raise PeerMisbehavedError("{name} answered with another file.", "holder-other-file", name=who)
     said = response.getheader("Content-Range", "")
     if response.length != length or (not whole and said != f"bytes {start}-{start + length - 1}/{size}"):
-        raise PeerMisbehavedError(f"{who} answered with other bytes than were asked for.")
+        raise PeerMisbehavedError(
+            "{name} answered with other bytes than were asked for.", "holder-other-bytes", name=who
+        )
 
 
 def _number(text: str | None, otherwise: int) -> int:

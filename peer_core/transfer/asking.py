@@ -18,7 +18,9 @@ def ask_pieces(connection: PeerConnection, content: str, count: int) -> Bitmap:
     try:
         return Bitmap(count, bits)
     except ValueError as error:
-        raise PeerMisbehavedError(f"{connection.who} told about other pieces than there are.") from error
+        raise PeerMisbehavedError(
+            "{name} told about other pieces than there are.", "holder-other-pieces", name=connection.who
+        ) from error
 
 
 def meet(connection: PeerConnection, content: str) -> list[str]:
@@ -34,7 +36,9 @@ def meet(connection: PeerConnection, content: str) -> list[str]:
     except GoneError:
         return []
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise PeerMisbehavedError(f"{connection.who} answered something that names no members.") from error
+        raise PeerMisbehavedError(
+            "{name} answered something that names no members.", "holder-no-members", name=connection.who
+        ) from error
     return list(peers)
 
 
@@ -46,7 +50,12 @@ def _asked(connection: PeerConnection, method: str, path: str, most: int) -> byt
             try:
                 check_status(response, connection.who)
                 if response.status != http.client.OK:
-                    raise PeerUnreachableError(f"{connection.who} answered with status {response.status}.")
+                    raise PeerUnreachableError(
+                        "{name} answered with status {status}.",
+                        "holder-status",
+                        name=connection.who,
+                        status=response.status,
+                    )
             except PeerUnreachableError:
                 read_bounded(response, MOST_ANSWER_BYTES, connection.who)
                 raise

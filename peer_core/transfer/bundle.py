@@ -74,14 +74,20 @@ class Bundles:
                     yield None
                     continue
                 if size > SMALL_BYTES:
-                    raise PeerMisbehavedError(f"{self.holder.name} wants to send more than was asked for.")
+                    raise PeerMisbehavedError(
+                        "{name} wants to send more than was asked for.", "peer-too-much", name=self.holder.name
+                    )
                 data = self._read(response, size)
                 manifest = Manifest(size, piece_size_for(size), piece_hash(data) if size else b"")
                 if manifest.content_id != content_id:
-                    raise PeerMisbehavedError(f"{self.holder.name} sent wrong bytes; nothing of them is kept.")
+                    raise PeerMisbehavedError(
+                        "{name} sent wrong bytes; nothing of them is kept.", "holder-wrong-bytes", name=self.holder.name
+                    )
                 yield content_id, data, manifest
             if response.read(1):
-                raise PeerMisbehavedError(f"{self.holder.name} sent more than was asked for.")
+                raise PeerMisbehavedError(
+                    "{name} sent more than was asked for.", "holder-sent-more", name=self.holder.name
+                )
 
     def _answer(self, content_ids: Sequence[bytes]) -> http.client.HTTPResponse:
         """The answer, of which only the body is left to be read."""
@@ -98,7 +104,12 @@ class Bundles:
             check_status(response, self.holder.name)
             if response.status != http.client.OK:
                 # An older program, that does not know the question.
-                raise GoneError(f"{self.holder.name} answered with status {response.status}.")
+                raise GoneError(
+                    "{name} answered with status {status}.",
+                    "holder-status",
+                    name=self.holder.name,
+                    status=response.status,
+                )
         except InLineError:
             # So that the connection can be used again.
             with response:
@@ -120,7 +131,7 @@ class Bundles:
             allowed = self._intake.allow(self.holder.peer_id, want, self._stopping.is_set)
             self._late_at += time.monotonic() - began
             if not allowed:
-                raise PeerUnreachableError("The download stops.")
+                raise PeerUnreachableError("The download stops.", "download-stops")
             # A holder that drips is left: another one is asked, or each file by itself.
             self._connection.deadline = self._late_at + allowed / SLOWEST_BYTES_PER_SECOND
             count = response.readinto(view[got : got + allowed])

@@ -191,10 +191,18 @@ class Crew:
         banned = [s for s in ended if s.state is SourceState.BANNED]
         lost = [s for s in ended if s.state is SourceState.LOST and s.reason]
         if banned and not lost:
-            return PeerMisbehavedError(f"{banned[0].reason} Nobody else online has the file. What is here stays.")
+            return PeerMisbehavedError(
+                "{reason} Nobody else online has the file. What is here stays.",
+                "no-other-source",
+                reason=banned[0].reason,
+            )
         if lost:
-            return PeerUnreachableError(f"{lost[-1].reason} Nobody else online has the file now; it is tried again.")
-        return NoSourceError("Nobody online has this file now; it goes on when a holder returns.")
+            return PeerUnreachableError(
+                "{reason} Nobody else online has the file now; it is tried again.",
+                "no-other-source-again",
+                reason=lost[-1].reason,
+            )
+        return NoSourceError("Nobody online has this file now; it goes on when a holder returns.", "no-source-waits")
 
     # What the sources call, from their threads (the protocol `Work`).
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from peer_core.content import Manifest, piece_hash
 from peer_core.errors import NoRoomError, StorageError
 from peer_core.safe_names import inside, numbered, shorten
-from peer_core.sizes import human
+from peer_core.sizes import Size
+from peer_core.system_words import system_words
 from peer_core.transfer.part_file import storage_error
+from protos.sentences import say
 
 SPARE_BYTES = 16 << 20
 MAX_NUMBER = 10_000
@@ -37,8 +39,13 @@ def make_usable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
-        reason = error.strerror or "it is not writable"
-        raise StorageError(f"Nothing can be written into {folder} ({reason}); choose another folder.") from error
+        reason = system_words(error) if error.strerror else say("it is not writable", "not-writable")
+        raise StorageError(
+            "Nothing can be written into {folder} ({reason}); choose another folder.",
+            "folder-unwritable",
+            folder=folder,
+            reason=reason,
+        ) from error
 
 
 def bytes_on_disk(part: Path) -> int:
@@ -60,8 +67,12 @@ def check_room(folder: Path, needed: int, promised: int) -> None:
         raise storage_error(folder, error) from error
     if needed + promised + SPARE_BYTES > free:
         raise NoRoomError(
-            f"There is not enough room in {folder}: {human(needed + promised)} are needed, {human(free)} are free. "
-            "Make room, and it goes on."
+            "There is not enough room in {folder}: {needed_bytes} are needed, {free_bytes} are free. "
+            "Make room, and it goes on.",
+            "room-needed",
+            folder=folder,
+            needed_bytes=Size(needed + promised),
+            free_bytes=Size(free),
         )
 
 
@@ -72,7 +83,12 @@ def free_names(folder: Path, name: str) -> Iterator[Path]:
         path = numbered(wanted, number)
         if not os.path.lexists(path):
             yield path
-    raise StorageError(f"{folder} holds too many files named {wanted.name}; take some away and resume.")
+    raise StorageError(
+        "{folder} holds too many files named {name}; take some away and resume.",
+        "names-used-up",
+        folder=folder,
+        name=wanted.name,
+    )
 
 
 def give_name(part: Path, path: Path, sync: bool = True) -> bool:

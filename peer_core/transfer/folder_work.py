@@ -25,7 +25,7 @@ class FolderWork:
     def pause(self, folder: Folder) -> None:
         """Raises ConflictError when it has ended."""
         if not folder.unfinished:
-            raise ConflictError("This transfer has ended; there is nothing to pause.")
+            raise ConflictError("This transfer has ended; there is nothing to pause.", "transfer-ended")
         folder.record.paused = True
         self._store.save_all([], [folder.record])
         self._roster.folder_changed(folder)
@@ -34,7 +34,7 @@ class FolderWork:
     def resume(self, folder: Folder) -> None:
         """Raises ConflictError when it has ended."""
         if not folder.unfinished:
-            raise ConflictError("This transfer is done already.")
+            raise ConflictError("This transfer is done already.", "transfer-done")
         folder.record.paused = folder.held = False
         again = []
         caught: set[str] = set()
@@ -59,7 +59,9 @@ class FolderWork:
         self._runner.stop_jobs(self._runner.running_in(folder.record.id), Wish.REST)
         try:
             if self._runner.running_in(folder.record.id):
-                raise ConflictError("One of its files is just being asked for; cancel again in a moment.")
+                raise ConflictError(
+                    "One of its files is just being asked for; cancel again in a moment.", "file-being-asked"
+                )
             self._store.delete(folder.files, [folder.record])
         except BaseException:
             self._roster.folder_changed(folder)
@@ -92,7 +94,7 @@ class FolderWork:
     def _file(self, folder: Folder, record_id: str) -> Record:
         record = self._roster.records.get(record_id)
         if record is None or record.parent != folder.record.id:
-            raise NotFoundError(f"“{record_id[:40]}” is no file of this folder.")
+            raise NotFoundError("“{text}” is no file of this folder.", "file-not-of-folder", text=record_id[:40])
         return record
 
 

@@ -108,7 +108,9 @@ class Job:
             holders = self._locate()
             manifest = self._fetch_manifest(holders)
         if record.size not in (None, manifest.size):
-            raise PeerMisbehavedError("The file has another size than was promised; nothing of it is fetched.")
+            raise PeerMisbehavedError(
+                "The file has another size than was promised; nothing of it is fetched.", "size-not-promised"
+            )
         record.size, record.pieces = manifest.size, manifest.count
         self._check_part()
         record.part = record.part or part_path(record.folder, record.name, record.id)
@@ -147,8 +149,11 @@ class Job:
             return
         record.pieces_done = record.bytes_done = 0
         raise MissingPartError(
-            f"The partial file {record.part.name} is not in {record.folder} any more. Bring it back, or set the folder "
-            "for downloads to where it is now, and resume; otherwise resuming begins again."
+            "The partial file {name} is not in {folder} any more. Bring it back, or set the folder "
+            "for downloads to where it is now, and resume; otherwise resuming begins again.",
+            "part-moved",
+            name=record.part.name,
+            folder=record.folder,
         )
 
     def _enter(self, state: TransferState) -> None:
@@ -172,12 +177,16 @@ class Job:
         own = self._around.identity.peer_id
         holders = [h for h in located.holders if h.peer_id != own]
         if not holders:
-            raise NoSourceError("Nobody online has this file now; it goes on when a holder returns.")
+            raise NoSourceError("Nobody online has this file now; it goes on when a holder returns.", "no-source-waits")
         caught = {h.peer_id: entry for h in holders if (entry := self._around.quarantine.entry(h.peer_id))}
         good = [h for h in holders if h.peer_id not in caught]
         if not good:
             reason = next(iter(caught.values())).reason
-            raise PeerMisbehavedError(f"No honest holder is online. {reason} What is here stays; try again later.")
+            raise PeerMisbehavedError(
+                "No honest holder is online. {reason} What is here stays; try again later.",
+                "no-honest-source",
+                reason=reason,
+            )
         return good
 
     def _fetch_manifest(self, holders: list[Holder]) -> Manifest:

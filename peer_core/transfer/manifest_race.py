@@ -38,7 +38,7 @@ class ManifestRace:
         # Guarded by _condition.
         self._running: set[PeerConnection] = set()
         self._manifest: Manifest | None = None
-        self._failure: BarrioError = NoSourceError("Nobody online has this file now.")
+        self._failure: BarrioError = NoSourceError("Nobody online has this file now.", "no-source")
         self._over = False
 
     def run(self) -> Manifest:
@@ -79,7 +79,7 @@ class ManifestRace:
             with converted(connection.who):
                 manifest = self._proven(connection.who, self._body(connection))
         except (PeerUnreachableError, PeerMisbehavedError) as error:
-            log.info("no manifest: %s", error.message)
+            log.info("no manifest: %s", error.logged)
             failure = error
         finally:
             connection.close()
@@ -95,7 +95,9 @@ class ManifestRace:
             return Manifest.from_bytes(data, self._content_id)
         except PeerMisbehavedError as error:
             raise PeerMisbehavedError(
-                f"{who} sent a list of pieces that is not this file's; nothing of it is kept."
+                "{name} sent a list of pieces that is not this file's; nothing of it is kept.",
+                "holder-manifest",
+                name=who,
             ) from error
 
     def _body(self, connection: PeerConnection) -> bytes:
@@ -105,7 +107,12 @@ class ManifestRace:
         with connection.getresponse() as response:
             check_status(response, connection.who)
             if response.status != http.client.OK:
-                raise PeerMisbehavedError(f"{connection.who} answered with status {response.status}.")
+                raise PeerMisbehavedError(
+                    "{name} answered with status {status}.",
+                    "holder-status",
+                    name=connection.who,
+                    status=response.status,
+                )
             length = min(response.length or 0, self._most)
             connection.deadline = time.monotonic() + HEAD_SECONDS + length / SLOWEST_BYTES_PER_SECOND
             return read_bounded(response, self._most, connection.who)

@@ -28,5 +28,7 @@ def outcome_of(job: Job | SmallJob) -> tuple[TransferState, Trouble | None]:
             # What it used was taken away under it; it goes on at the next start.
             return TransferState.QUEUED, None
         log.exception("a download failed by a mistake in the program")
-        return TransferState.FAILED, trouble_of(BarrioError("Barrio made a mistake; its log says more. Try again."))
+        return TransferState.FAILED, trouble_of(
+            BarrioError("Barrio made a mistake; its log says more. Try again.", "mistake-again")
+        )
     return TransferState.DONE, None

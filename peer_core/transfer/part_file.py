@@ -15,6 +15,7 @@ from pathlib import Path
 
 from peer_core.content import Manifest, piece_hash
 from peer_core.errors import NoRoomError, StorageError
+from peer_core.system_words import system_words
 from peer_core.transfer.bitmap import Bitmap
 
 MAGIC = b"barriob1"
@@ -151,10 +152,21 @@ class _Disk:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """A sentence about a file that the disk did not take."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return NoRoomError(f"The disk is full; make room in {path.parent}, and it goes on. What is here stays.")
+        return NoRoomError(
+            "The disk is full; make room in {folder}, and it goes on. What is here stays.",
+            "disk-full",
+            folder=path.parent,
+        )
     if error.errno == errno.EFBIG:
-        return StorageError(f"The file system of {path.parent} does not take a file of this size.")
-    return StorageError(f"{path} cannot be written ({error.strerror or error}); check the folder and resume.")
+        return StorageError(
+            "The file system of {folder} does not take a file of this size.", "file-system-size", folder=path.parent
+        )
+    return StorageError(
+        "{path} cannot be written ({reason}); check the folder and resume.",
+        "part-unwritable",
+        path=path,
+        reason=system_words(error),
+    )
 
 
 if hasattr(os, "pwrite"):

@@ -54,7 +54,7 @@ class Quarantine:
         try:
             return replace(report, until=self.put(report.peer_id, report.name, report.reason or ""))
         except StorageError as error:
-            log.warning("a quarantine could not be kept: %s", error.message)
+            log.warning("a quarantine could not be kept: %s", error.logged)
             return report
 
     def holds(self, peer_id: str) -> bool:

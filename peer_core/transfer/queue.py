@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from peer_core.content import Manifest
-from peer_core.errors import BadInputError, ConflictError, MissingPartError, NotFoundError, StorageError
+from peer_core.errors import BadInputError, ConflictError, NotFoundError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.settings import parse_folder
@@ -38,7 +38,8 @@ from peer_core.transfer.types import (
     Wanted,
 )
 
-DISK_TROUBLES = (StorageError("").code, MissingPartError("").code)
+# Codes of StorageError and MissingPartError.
+DISK_TROUBLES = ("storage", "missing-part")
 _ENDED = (TransferState.DONE, TransferState.FAILED)
 
 
@@ -181,7 +182,7 @@ class Transfers:
         with self._condition:
             folder = self._roster.folders.get(folder_id)
             if folder is None:
-                raise NotFoundError("There is no such folder among the transfers.")
+                raise NotFoundError("There is no such folder among the transfers.", "transfer-no-folder")
             shown = folder.files[after : after + limit]
             following = after + len(shown)
             return [self._file(file) for file in shown], following if following < len(folder.files) else None
@@ -220,7 +221,7 @@ class Transfers:
                 return self._folder(folder)
             record = self._record(transfer_id)
             if record.state in (*_ENDED, TransferState.SKIPPED):
-                raise ConflictError("This transfer has ended; there is nothing to pause.")
+                raise ConflictError("This transfer has ended; there is nothing to pause.", "transfer-ended")
             if not self._runner.runs(transfer_id):
                 if record.state.active:
                     self._runner.forget(transfer_id)
@@ -242,7 +243,7 @@ class Transfers:
                 return self._folder(folder)
             record = self._record(transfer_id)
             if record.state in (TransferState.DONE, TransferState.SKIPPED):
-                raise ConflictError("This transfer is done already.")
+                raise ConflictError("This transfer is done already.", "transfer-done")
             return self._take_up(record)
 
     def cancel(self, transfer_id: str, keep: bool = False) -> None:
@@ -257,7 +258,7 @@ class Transfers:
                 return
             record = self._record(transfer_id)
             if record.parent:
-                raise BadInputError("This file belongs to a folder; set “wanted” to false instead.")
+                raise BadInputError("This file belongs to a folder; set “wanted” to false instead.", "file-want-folder")
             if self._runner.runs(transfer_id):
                 self._runner.stop_jobs([transfer_id], Wish.KEEP if keep else Wish.CANCEL)
             else:
@@ -322,7 +323,7 @@ class Transfers:
         with self._condition:
             folder = self._roster.folders.get(folder_id)
             if folder is None:
-                raise NotFoundError("There is no such folder among the transfers.")
+                raise NotFoundError("There is no such folder among the transfers.", "transfer-no-folder")
             self._folders.choose(folder, wanted, ids, have)
             self._condition.notify_all()
             return self._folder(folder)
@@ -392,7 +393,7 @@ class Transfers:
     def _record(self, transfer_id: str) -> Record:
         record = self._roster.records.get(transfer_id)
         if record is None:
-            raise NotFoundError("There is no such transfer; it may have been taken off the list.")
+            raise NotFoundError("There is no such transfer; it may have been taken off the list.", "transfer-unknown")
         return record
 
     def _own_unit(self, transfer_id: str) -> Unit:
@@ -401,7 +402,7 @@ class Transfers:
             return folder.record
         record = self._record(transfer_id)
         if record.parent:
-            raise BadInputError("This file belongs to a folder; order the folder instead.")
+            raise BadInputError("This file belongs to a folder; order the folder instead.", "file-order-folder")
         return record
 
     def _save_units(self, units: Sequence[Unit]) -> None:

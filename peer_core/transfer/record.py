@@ -9,6 +9,7 @@ from typing import Any
 from peer_core.errors import BarrioError, Fault
 from peer_core.transfer.types import Priority, SourceReport, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id
+from protos.sentences import as_json, as_text, from_json, from_text
 
 
 @dataclass(slots=True)
@@ -86,24 +87,38 @@ def trouble_of(error: BarrioError) -> Trouble:
 
 
 def trouble_to_json(trouble: Trouble | None) -> str | None:
-    return None if trouble is None else json.dumps({**asdict(trouble), "fault": trouble.fault.value})
+    return (
+        None
+        if trouble is None
+        else json.dumps({**asdict(trouble), **as_json(trouble.message, "message"), "fault": trouble.fault.value})
+    )
 
 
 def trouble_from_json(text: str | None) -> Trouble | None:
     if text is None:
         return None
     value = json.loads(text)
-    return Trouble(value["code"], value["title"], value["message"], Fault(value["fault"]))
+    return Trouble(value["code"], value["title"], from_json(value, "message"), Fault(value["fault"]))
 
 
 def sources_to_json(sources: tuple[SourceReport, ...]) -> str:
     # Not asdict, which copies what cannot change: there may be very many of them.
-    return json.dumps([{**vars(s), "state": s.state.value} for s in sources]) if sources else "[]"
+    return json.dumps(
+        [
+            {**vars(s), "state": s.state.value, "reason": None if s.reason is None else as_text(s.reason)}
+            for s in sources
+        ]
+    )
 
 
 def sources_from_json(text: str) -> tuple[SourceReport, ...]:
     values: list[dict[str, Any]] = json.loads(text)
-    return tuple(SourceReport(**{**v, "state": SourceState(v["state"])}) for v in values)
+    return tuple(
+        SourceReport(
+            **{**v, "state": SourceState(v["state"]), "reason": None if v["reason"] is None else from_text(v["reason"])}
+        )
+        for v in values
+    )
 
 
 def runs_of(pieces: Iterable[int]) -> list[list[int]]:

@@ -170,7 +170,7 @@ class Roster:
             try:
                 end = bisect_left(self._newest, (float(created), unit_id))
             except ValueError as error:
-                raise BadInputError("The cursor is not one that was given.") from error
+                raise BadInputError("The cursor is not one that was given.", "cursor-unknown") from error
         start = max(0, end - limit)
         rows = self._newest[start:end]
         following = f"{rows[0][0]!r}_{rows[0][1]}" if start > 0 else ""

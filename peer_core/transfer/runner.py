@@ -286,14 +286,14 @@ class Runner:
                     if self._rest(record, wish, waits) and not (done_is_saved and state is TransferState.DONE):
                         changed.append(record)
                 except StorageError as error:
-                    log.warning("the state of a transfer could not be kept: %s", error.message)
+                    log.warning("the state of a transfer could not be kept: %s", error.logged)
                 folder = self._roster.folders.get(record.parent)
                 if folder is not None and not folder.unfinished:
                     folder.record.finished = record.finished
                     folders[record.parent] = folder.record
             self._store.save_all(changed, list(folders.values()))
         except StorageError as error:
-            log.warning("the state of a transfer could not be kept: %s", error.message)
+            log.warning("the state of a transfer could not be kept: %s", error.logged)
         finally:
             self._condition.notify_all()
 

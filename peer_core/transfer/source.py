@@ -19,6 +19,7 @@ from peer_core.transfer.picker import Run
 from peer_core.transfer.types import Holder, SourceReport, SourceState
 from peer_core.transfer.work import Work
 from protos.agreed import encode_id
+from protos.sentences import say
 
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
@@ -144,7 +145,7 @@ class Source:
             error = unexpected
         except Exception:
             log.exception("a source failed by a mistake in the program")
-            error = PeerUnreachableError("Barrio made a mistake; its log says more.")
+            error = PeerUnreachableError("Barrio made a mistake; its log says more.", "mistake")
         finally:
             self._close()
             self._settle(error)
@@ -158,7 +159,7 @@ class Source:
         else:
             self.state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
             self.reason = error.message
-            log.info("source %s: %s", self.key[:12], error.message)
+            log.info("source %s: %s", self.key, error.logged)
 
     def _fetch_until_failure(self) -> BarrioError | None:
         """None when the work is over. StorageError goes up: it is not the holder's fault."""
@@ -244,7 +245,7 @@ class Source:
             self._identity, holder.peer_id, holder.name, holder.addresses, STALL_SECONDS, self._window
         )
         if self._stopping.is_set():
-            raise PeerUnreachableError("The download stops.")
+            raise PeerUnreachableError("The download stops.", "download-stops")
         self._connection.open(CONNECT_SECONDS)
 
     def _close(self) -> None:
@@ -272,7 +273,7 @@ class Source:
                     self._work.stalled(self.key)
                     self._wait_in_line(told)
                     if self._stopping.is_set():
-                        raise PeerUnreachableError("The download stops.") from told
+                        raise PeerUnreachableError("The download stops.", "download-stops") from told
                     continue
                 with response:
                     left = length
@@ -320,7 +321,7 @@ class Source:
                 raise _NotNeeded
             allowed = intake.allow(self.key, min(CHUNK, len(view) - got), self._stopping.is_set)
             if not allowed:
-                raise PeerUnreachableError("The download stops.")
+                raise PeerUnreachableError("The download stops.", "download-stops")
             count = response.readinto(view[got : got + allowed])
             intake.give_back(self.key, allowed - count)
             if not count:
@@ -334,9 +335,11 @@ class Source:
         """Verifies a piece and hands it over. In the keeper's thread, one at a time."""
         if piece_hash(view) != self._work.manifest.hash_of(piece):
             if self._stopping.is_set():
-                raise PeerUnreachableError("The download stops.")
+                raise PeerUnreachableError("The download stops.", "download-stops")
             self.wrong += 1
-            self.reason = f"{self.holder.name} sent wrong bytes; nothing of them is kept."
+            self.reason = say(
+                "{name} sent wrong bytes; nothing of them is kept.", "holder-wrong-bytes", name=self.holder.name
+            )
             if self.wrong > 1:
                 raise PeerMisbehavedError(self.reason)
             self.parole = PAROLE_PIECES

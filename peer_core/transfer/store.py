@@ -19,12 +19,15 @@ from peer_core.transfer.record import (
     trouble_to_json,
 )
 from peer_core.transfer.types import Priority, TransferState
+from protos.sentences import as_text, from_text, say
 
 KIND = Kind(
     application_id=0x42_61_72_54,
     migrations="peer_core.transfer.migrations",
-    name="list of transfers",
-    when_damaged="move that file away and start again. Finished downloads are not affected.",
+    name=say("list of transfers", "database-transfers"),
+    when_damaged=say(
+        "move that file away and start again. Finished downloads are not affected.", "database-transfers-damaged"
+    ),
 )
 _COLUMNS = (
     "id, content_id, name, folder, created, state, path, part, size, pieces, pieces_done, bytes_done, "
@@ -110,11 +113,13 @@ class TransferStore:
 
     def quarantined(self) -> list[QuarantineRow]:
         with self._database.read() as connection:
-            return connection.execute(f"SELECT {_QUARANTINE} FROM quarantine").fetchall()
+            rows = connection.execute(f"SELECT {_QUARANTINE} FROM quarantine").fetchall()
+        return [(*row[:2], from_text(row[2]), *row[3:]) for row in rows]
 
     def save_quarantined(self, row: QuarantineRow) -> None:
+        kept = (*row[:2], as_text(row[2]), *row[3:])
         with self._database.write() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO quarantine ({_QUARANTINE}) VALUES (?, ?, ?, ?, ?, ?)", row)
+            connection.execute(f"INSERT OR REPLACE INTO quarantine ({_QUARANTINE}) VALUES (?, ?, ?, ?, ?, ?)", kept)
 
     def forget_pieces(self, record: Record) -> None:
         """Takes away what only an unfinished transfer needs."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -12,12 +13,38 @@ from cryptography.hazmat.primitives import hashes
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from central.authority import Authority
+from peer_core.central_words import told_by_central
 from protos.agreed import encode_id
 from protos.barrio.v1 import enrolment_pb2
 
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 BAD = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_why_an_invite_is_refused_has_a_code_and_values(central: Central) -> None:
+    ended = central.invite(seconds=10, now=1_000_000)
+    for token, code, params in (
+        ("nonsense", "invite-unknown", {}),
+        (ended, "invite-expired", {"ended": "1970-01-12 13:46 UTC"}),
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            central.enrol(token, Device())
+        told = told_by_central(refusal.value)
+        assert (told.code, told.params) == (code, params)
+        assert told == refusal.value.details()
+
+
+def test_a_barrio_is_renamed_by_a_name_that_is_given_and_by_nothing_else(tmp_path: Path) -> None:
+    central = Central(tmp_path / "renamed")
+    try:
+        ana = central.member("Ana").device
+        for given, expected in (("", "La Plaza"), ("Calle Mayor", "Calle Mayor"), ("", "Calle Mayor")):
+            central.options = replace(central.options, name=given)
+            central.restart()
+            assert central.caller(ana).register().network_name == expected
+    finally:
+        central.stop()
 
 
 def test_an_invited_device_becomes_a_member(central: Central) -> None:

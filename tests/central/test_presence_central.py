@@ -1,6 +1,7 @@
 """Presence with a clock in the test's hand: lapses, returns, what is written, and races with revocation."""
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,10 +140,11 @@ def test_a_revocation_by_another_process_is_noticed_at_the_next_call(world: Worl
     assert ended == [frozenset({ANA})]
     world.revocations.check(BRUNO)
     now = world.revocations.current()
-    assert (now.number, now.peer_ids) == (1, (ANA,))
-    assert now.signature == b"signed:" + revocations_message(1, [ANA])
+    assert now.peer_ids == (ANA,)
+    assert now.number >= int(time.time()) - 60, "higher than any number that a lost database gave"
+    assert now.signature == b"signed:" + revocations_message(now.number, [ANA])
     revoke(other, BRUNO)
-    assert world.revocations.current().number == 2
+    assert world.revocations.current().number > now.number
     assert ended == [frozenset({ANA}), frozenset({BRUNO})]
     other.close()
 

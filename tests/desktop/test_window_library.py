@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from window_kit import Barrio, Drive, shell_of, until
 
-from desktop.api import library_from, status_from
+from desktop.api_answers import library_from, status_from
 from desktop.api_client import ApiClient
 from desktop.app import Desktop
 from desktop.arguments import Options

@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentence_sites import error_classes, sites
 
+import central
 import desktop
+import peer_core
+import protos
 from desktop.words import FOLDER, LANGUAGES, Words, choose_language
+from peer_core.errors import BarrioError, NoRoomError
 from peer_core.library.reasons import Reason, code_of
 from peer_core.library.rules import FaultKind
+from peer_core.sizes import Size
+from peer_core.system_words import USUAL
+from protos.sentences import Sentence, say
 
 ROOT = Path(desktop.__file__).parent
+PEER, PROTOS, CENTRAL = (Path(str(module.__file__)).parent for module in (peer_core, protos, central))
 SOURCES = sorted(path for path in ROOT.rglob("*.py"))
 SHOWING = [path for path in SOURCES if path.parent.name in ("views", "widgets", "models")] + [ROOT / "app.py"]
 # Parts of names and addresses that are the same in every language.
@@ -171,6 +180,80 @@ def test_every_reason_and_every_fault_of_the_peer_has_its_words() -> None:
     assert all(catalogue("en")[f"reason.{reason.code}"] == reason for reason in Reason)
     assert [code_of(reason) for reason in Reason] == [reason.code for reason in Reason]
     assert code_of("Structure needs cleaning") is None
+
+
+def test_every_error_of_the_peer_has_its_title() -> None:
+    classes = {name for name in error_classes(PEER) if not name.startswith("_")}
+    codes = {type(name, (BarrioError,), {})("x").code for name in classes}
+    for language in LANGUAGES:
+        assert not {f"error.{code}" for code in codes} - catalogue(language).keys(), language
+
+
+def sentences() -> dict[str, str]:
+    """Of the peer, of what it reads and of the central: by code, in English."""
+    made = {
+        site.code: site.template
+        for site in (*sites(PEER), *sites(PROTOS), *sites(CENTRAL, raised=False), *sites(ROOT, raised=False))
+    }
+    return made | {f"errno-{name.lower()}": "" for name in USUAL}
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_sentence_of_the_peer_is_said_with_the_same_values(language: str) -> None:
+    english = sentences()
+    other: dict[str, str] = json.loads((FOLDER / f"sentences.{language}.json").read_text("utf-8"))
+    assert len(english) > 250
+    assert not english.keys() - other.keys(), "without a sentence in this language"
+    assert not other.keys() - english.keys(), "never said"
+    assert list(other) == sorted(other)
+    for code, template in english.items():
+        assert other[code].strip() and placeholders(other[code]) == placeholders(template), code
+        if template:
+            assert other[code].endswith(".") == template.endswith("."), code
+
+
+def test_a_code_is_one_of_sentences_reasons_and_faults() -> None:
+    assert not sentences().keys() & ({r.code for r in Reason} | {kind.value for kind in FaultKind})
+
+
+def test_a_sentence_is_said_in_the_language_with_its_values() -> None:
+    words = Words("es")
+    room = NoRoomError(
+        "There is not enough room in {folder}: {needed_bytes} are needed, {free_bytes} are free. "
+        "Make room, and it goes on.",
+        "room-needed",
+        folder=Path("/home/ana"),
+        needed_bytes=Size(1_500_000),
+        free_bytes=Size(0),
+    )
+    title, detail = words.problem(room.code, room.title, room.message)
+    assert title == "El disco está lleno"
+    assert detail == "No hay sitio en /home/ana: hacen falta 1,5 MB y hay 0 B libres. Haz sitio y sigue sola."
+    assert Words("en").problem(room.code, room.title, room.message)[1] == room.message
+
+
+def test_a_sentence_inside_a_sentence_is_said_in_the_language() -> None:
+    words = Words("es")
+    busy = say("{name} is busy.", "holder-busy", name="Eva")
+    alone = say(
+        "{reason} Nobody else online has the file now; it is tried again.", "no-other-source-again", reason=busy
+    )
+    assert words.said(alone) == (
+        "Eva no da abasto ahora. Ahora nadie más conectado tiene el archivo; se vuelve a intentar."
+    )
+    refused = say("The folder {path} cannot be shared: {reason}.", "share-refused", path="/a", reason=Reason.NO_RIGHT)
+    assert words.said(refused) == "La carpeta /a no se puede compartir: sin permiso: tu usuario no puede leerlo."
+
+
+def test_a_sentence_that_is_not_known_is_said_as_the_peer_says_it() -> None:
+    words = Words("es")
+    for sentence in (
+        say("{name} is new.", "of-a-newer-peer", name="Eva"),
+        Sentence("other values", "holder-busy", {"who": "Eva"}),
+        Sentence("no code"),
+    ):
+        assert words.said(sentence) == sentence
+    assert words.said("a text") == "a text"
 
 
 def test_language_choice() -> None:

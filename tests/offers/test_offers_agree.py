@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from peer_core.errors import BarrioError, ConflictError
 from peer_core.library.packer import PackedFile
-from peer_core.offers import courier, receiving
+from peer_core.offers import courier, receiving, terms
 from peer_core.offers.receiving import MAX_OPEN_OF_ONE
 from peer_core.offers.types import Direction, OfferState
+from protos.sentences import as_json, say
 
 FATES = [(1, 1), (1, 0), (0, 0)]
 ACTIONS = ("send", "withdraw", "accept", "decline", "arrive", "kill one", "kill other", "step one", "step other")
@@ -142,6 +143,30 @@ def test_an_offer_that_is_not_taken_holds_back_no_other(ends: tuple[End, End], m
     one.courier.here(other.peer_id)
     one.step()
     assert [offer.state for offer in other.offers(Direction.IN)] == [OfferState.WITHDRAWN]
+
+
+def test_why_the_recipient_refused_is_kept_with_its_codes(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = ends
+    id_ = one.offer([packed(one.root, "a.bin", b"x"), packed(one.root, "b.bin", b"y")])
+    # As a recipient of another version may have it.
+    monkeypatch.setattr(terms, "MAX_FILES", 1)
+    one.step()
+    one.kill()
+    offer = one.store.get(id_)
+    assert offer is not None and offer.state is OfferState.FAILED and offer.trouble is not None
+    assert as_json(offer.trouble.message) == {
+        "detail": "other cannot take this offer: An offer has at most 1 files; send the folders one by one.",
+        "detail_code": "offer-refused",
+        "params": {
+            "name": "other",
+            "answer": as_json(
+                say("An offer has at most {most} files; send the folders one by one.", "offer-most-files", most=1)
+            ),
+        },
+    }
+    assert other.offers(Direction.IN) == []
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_offer_as_it_was(ends: tuple[End, End], tmp_path: Path) -> None:

@@ -167,6 +167,9 @@ def test_bad_input_is_a_problem_that_says_what_to_do(
         assert answer.headers["content-type"] == "application/problem+json"
         problem = answer.json()
         assert problem["detail"].endswith(".")
+        assert problem["detail_code"]
+        values = [v["detail"] if isinstance(v, dict) else str(v) for v in problem["params"].values()]
+        assert all(value in problem["detail"] for value in values)
         assert problem["fault"] in ("me", "peer", "network", "central")
         assert problem["status"] == status
 

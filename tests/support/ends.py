@@ -20,6 +20,7 @@ from peer_core.offers.types import Direction, Offer
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
 from protos.agreed import encode_id
+from protos.sentences import as_text
 
 
 def packed(folder: Path, name: str, data: bytes, below: str = "") -> PackedFile:
@@ -102,7 +103,7 @@ class End:
         try:
             answer = 200, json.dumps({"state": self.other.answer(self.peer_id, method, path, body)}).encode()
         except BarrioError as error:
-            answer = error.status, json.dumps({"detail": error.message}).encode()
+            answer = error.status, as_text(error.message).encode()
         if not answered:
             raise PeerUnreachableError("The answer was lost.")
         return answer

@@ -150,6 +150,19 @@ class Exchange:
             self.send(bytes([byte]))
 
 
+def slowly(pause: float) -> Callable[[Exchange], None]:
+    """A script that sends the right bytes, a quarter of a MiB after each `pause` in seconds."""
+
+    def send(x: Exchange) -> None:
+        x.head(len(x.honest_bytes))
+        for start in range(0, len(x.honest_bytes), 1 << 18):
+            if x.stopping.wait(pause):
+                return
+            x.send(x.honest_bytes[start : start + (1 << 18)])
+
+    return send
+
+
 class HostileHolder:
     """A member of the barrio that answers each request with `script`; the manifest honestly, unless told otherwise."""
 

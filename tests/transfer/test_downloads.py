@@ -5,7 +5,7 @@ import time
 
 import pytest
 from bench import MIB, Bench
-from holders import Exchange, manifest_of, wait_until
+from holders import manifest_of, slowly, wait_until
 
 from peer_core.errors import StorageError
 from peer_core.limits.policy import Limits
@@ -42,14 +42,7 @@ def test_somebody_else_at_the_address_is_not_used(bench: Bench) -> None:
 def test_pause_keeps_resume_goes_on_and_cancel_cleans(bench: Bench) -> None:
     data = os.urandom(40 * MIB)
 
-    def slow(x: Exchange) -> None:
-        x.head(len(x.honest_bytes))
-        for start in range(0, len(x.honest_bytes), MIB // 4):
-            if x.stopping.wait(0.02):
-                return
-            x.send(x.honest_bytes[start : start + MIB // 4])
-
-    bench.hostile(data, slow)
+    bench.hostile(data, slowly(0.02))
     transfers = bench.start()
     added = transfers.add(manifest_of(data).content_id, "../film.mkv", bench.root / "out")
     assert transfers.add(manifest_of(data).content_id, "again", bench.root / "out").id == added.id
@@ -80,14 +73,7 @@ def test_pause_keeps_resume_goes_on_and_cancel_cleans(bench: Bench) -> None:
 def test_a_stopped_program_goes_on_at_the_next_start(bench: Bench) -> None:
     data = os.urandom(30 * MIB)
 
-    def slow(x: Exchange) -> None:
-        x.head(len(x.honest_bytes))
-        for start in range(0, len(x.honest_bytes), MIB // 4):
-            if x.stopping.wait(0.01):
-                return
-            x.send(x.honest_bytes[start : start + MIB // 4])
-
-    bench.hostile(data, slow)
+    bench.hostile(data, slowly(0.01))
     transfers = bench.start()
     added = transfers.add(manifest_of(data).content_id, "film.mkv")
     wait_until(lambda: transfers.get(added.id).pieces_done >= 5)

@@ -3,17 +3,11 @@
 import os
 
 from bench import MIB, Bench
-from holders import Exchange, manifest_of, wait_until
+from holders import manifest_of, slowly, wait_until
 
 from peer_core.transfer.types import TransferState, Wanted
 
-
-def slow(x: Exchange) -> None:
-    x.head(len(x.honest_bytes))
-    for start in range(0, len(x.honest_bytes), MIB // 4):
-        if x.stopping.wait(0.02):
-            return
-        x.send(x.honest_bytes[start : start + MIB // 4])
+slow = slowly(0.02)
 
 
 def test_a_running_folder_follows_when_its_files_are_moved(bench: Bench) -> None:

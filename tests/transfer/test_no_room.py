@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench import MIB, Bench
-from holders import Exchange, manifest_of, wait_until
+from holders import manifest_of, slowly, wait_until
 
 from peer_core.transfer import finishing
 from peer_core.transfer.types import TransferState, Wanted
@@ -36,12 +36,7 @@ def fill(folder: Path) -> Path:
             return filler
 
 
-def slow(x: Exchange) -> None:
-    x.head(len(x.honest_bytes))
-    for start in range(0, len(x.honest_bytes), MIB // 4):
-        if x.stopping.wait(0.01):
-            return
-        x.send(x.honest_bytes[start : start + MIB // 4])
+slow = slowly(0.01)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -4,7 +4,7 @@ import os
 import time
 
 from bench import MIB, Bench
-from holders import Exchange, manifest_of, wait_until
+from holders import Exchange, manifest_of, slowly, wait_until
 
 from peer_core.server import shapes
 from peer_core.transfer.quarantine import FORGET_SECONDS, SECONDS, Quarantine
@@ -25,14 +25,7 @@ def pieces_of(runs: list[list[int]]) -> list[int]:
 def test_each_piece_is_on_the_receipt_once_over_two_sessions(bench: Bench) -> None:
     data = os.urandom(24 * MIB)
 
-    def slow(x: Exchange) -> None:
-        x.head(len(x.honest_bytes))
-        for start in range(0, len(x.honest_bytes), MIB // 4):
-            if x.stopping.wait(0.01):
-                return
-            x.send(x.honest_bytes[start : start + MIB // 4])
-
-    bench.hostile(data, slow)
+    bench.hostile(data, slowly(0.01))
     started = time.time()
     transfers = bench.start()
     added = transfers.add(manifest_of(data).content_id, "film.mkv")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import islice
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ EARLIER_NAMES_READ = 1000
 # Characters of the names of one content in which an earlier place is looked for; beyond, it may be shown twice.
 EARLIER_TEXT = 200_000
 ATTEMPTS = 10
+# Names that were found of a content among which the one to show is chosen: the most held ones.
+FOUND_READ = 4
 # Contents read at once.
 TOGETHER = 25
 _NAMES = "SELECT number, kind, modified, path FROM name "
@@ -59,14 +62,15 @@ class Describer:
         self._facts: dict[int, tuple[bytes, int]] = {}
         self._names: dict[int, list[Name]] = {}
         self._rivals: dict[bytes, list[Claim]] = {}
+        self._found: dict[int, set[int]] = {}
         self._generation = 0
         # Characters of names read to look for earlier places: what one member publishes can make them very many.
         self.text_read = 0
 
-    def read_ahead(self, contents: list[int]) -> None:
-        """Reads what `describe` needs of these and up to `TOGETHER` contents."""
+    def read_ahead(self, contents: list[tuple[int, list[int]]]) -> None:
+        """Reads what `describe` needs of up to `TOGETHER` contents, each with its live names that were found."""
         run = self._read().execute
-        numbers = contents[:TOGETHER]
+        numbers = [content for content, _ in contents[:TOGETHER]]
         padded = numbers + [0] * (TOGETHER - len(numbers))
         self._generation = self._live.generation
         self._facts = {number: (content_id, size) for number, content_id, size in run(_SOME_CONTENTS, padded)}
@@ -74,6 +78,28 @@ class Describer:
         self._names = {number: [] for number in numbers}
         for content, *name in run(_SOME_NAMES, padded).fetchall():
             self._names[content].append((name[0], name[1], name[2], name[3]))
+        self._found = {content: self._most_held_of(found) for content, found in contents[:TOGETHER]}
+        # Of contents with very many names, those that matter are seldom among the first.
+        missing = [
+            number
+            for content, found in self._found.items()
+            if len(self._names[content]) == NAMES_READ
+            for number in self._with_best(content, found) - {row[0] for row in self._names[content]}
+        ]
+        if missing:
+            marks = ",".join("?" * len(missing))
+            some = f"SELECT content, number, kind, modified, path FROM name WHERE number IN ({marks})"
+            for content, *name in run(some, missing).fetchall():
+                if content in self._names:
+                    self._names[content].append((name[0], name[1], name[2], name[3]))
+
+    def _most_held_of(self, names: list[int]) -> set[int]:
+        return set(nlargest(FOUND_READ, names, key=self._live.name) if len(names) > FOUND_READ else names)
+
+    def _with_best(self, content: int, names: set[int]) -> set[int]:
+        """And the most held of all names of the content, whether it was found or not."""
+        best = self._live.best_name(content)
+        return names | {best} if best else names
 
     def matches(self, stage: Stage, name: Name) -> bool:
         """Whether the stage shows the name, the size apart."""
@@ -95,15 +121,19 @@ class Describer:
         After `read_ahead`.
         """
         rows = self._names.get(content, [])
-        if len(rows) == NAMES_READ:
+        if len(rows) >= NAMES_READ:
             rows = self._read().execute(_NAMES + "WHERE content = ? LIMIT ?", (content, EARLIER_NAMES_READ)).fetchall()
         self.text_read += sum(len(row[3]) for row in rows)
         text_left = EARLIER_TEXT
-        for row in rows:
-            number, kind, modified, path = row
+        in_earlier_groups = stage.is_pieces or bool(stage.earlier)
+        for number, kind, modified, path in rows:
             if text_left < 0:
                 break
-            if not self._live.name(number) or not self._wanted.passes(path, kind, modified):
+            if not self._live.name(number):
+                continue
+            placed_before = place_of(number) <= here
+            # Taking a path apart is what costs here.
+            if not (placed_before or in_earlier_groups) or not self._wanted.passes(path, kind, modified):
                 continue
             text_left -= len(path)
             words = split_words(path)
@@ -111,19 +141,20 @@ class Describer:
                 return True
             if stage.earlier and stage.has_earlier(words) and self._wanted.by_words(words):
                 return True
-            if place_of(number) <= here and stage.has(words) and self._in_words(stage, words):
+            if placed_before and stage.has(words) and self._in_words(stage, words):
                 return True
         return False
 
-    def describe(self, stage: Stage, content: int, holders: int, names: list[int]) -> Described | None:
+    def describe(self, stage: Stage, content: int, holders: int) -> Described | None:
         """None when it is gone. After `read_ahead`."""
         facts = self._facts.get(content)
         if facts is None:
             return None
         claim = self._most_held(facts[0]) or Claim(content, facts[1], holders)
-        best = self._live.best_name(content)
-        alive = self._live_names(content, [*names, best] if best else names)
-        names = [row[0] for row in alive if row[0] in names or (row[0] == best and self.matches(stage, row))]
+        found = self._found[content]
+        known = self._with_best(content, found)
+        alive = self._live_names(content, known)
+        names = [row[0] for row in alive if row[0] in found or (row[0] in known and self.matches(stage, row))]
         # Renamed since the window was read: whatever it is called now.
         matching = [row for row in alive if row[0] in names] or [row for row in alive if self.matches(stage, row)]
         if not matching:
@@ -157,7 +188,7 @@ class Describer:
         claims = self._rivals.get(content_id, [])
         return next((claim for claim in claims if self._wanted.fits(claim.size)), None)
 
-    def _live_names(self, content: int, names: list[int]) -> list[Name]:
+    def _live_names(self, content: int, names: set[int]) -> list[Name]:
         """Live names of a content, not all of very many; those that were found are among them."""
         run = self._read().execute
         generation, rows = self._generation, self._names[content]

@@ -1,7 +1,6 @@
 """The scribe's process from the inside. It ends at once when its input ends, as it does when the central has died."""
 
 import gc
-import logging
 import os
 import queue
 import signal
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn
 from central.catalogue.sqlite.scribe import Scribe
 from central.catalogue.sqlite.scribe_process import FLAG, read_message, write_message
 from central.database import Database
+from protos.operating import logs
 
 # Pages of the database kept by the process that publishes: its rows lie all over the large tables.
 CACHE_KIB = 96 * 1024
@@ -31,7 +31,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A service manager stops all processes at once; the central says when this one is done.
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logs.set_up_child()
     # Nothing that prints may come in between.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

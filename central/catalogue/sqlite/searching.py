@@ -35,7 +35,7 @@ READ_TEXT = 1_000_000
 # Live names that make a window when each name must be read, which may be long.
 READ_WINDOW = 400
 ATTEMPTS = 10
-# A page that has so many rows leaves looser matches to the next one.
+# A page that has so many rows leaves looser matches to the next one, and ends when it is late.
 ENOUGH_ROWS = 10
 # The processor's time after which looking ends the page: what else runs on the machine makes no page shorter.
 LOOKING_SECONDS = 0.005
@@ -147,9 +147,11 @@ class _Looking:
                     return _page(shown, place.write(self._question, self._secret))
                 fitting, read = self._fitting(stage, group)
                 cost += ROW_COST * read
-                self._describer.read_ahead([candidate.content for candidate in fitting])
+                self._describer.read_ahead([(candidate.content, candidate.names) for candidate in fitting])
                 for candidate in fitting:
                     if len(shown) >= self._question.limit or text_left <= 0 or self._describer.text_read > READ_TEXT:
+                        return _page(shown, place.write(self._question, self._secret))
+                    if len(shown) >= ENOUGH_ROWS and self._is_late():
                         return _page(shown, place.write(self._question, self._secret))
                     described = self._describe(stage, window, place, candidate)
                     place = _past(place, window, candidate)
@@ -317,7 +319,7 @@ class _Looking:
         here = (stage.tier, window.start)
         if may_be_earlier and self._describer.shown_before(stage, candidate.content, place_of, here):
             return None
-        return self._describer.describe(stage, candidate.content, candidate.holders, candidate.names)
+        return self._describer.describe(stage, candidate.content, candidate.holders)
 
 
 def _chunks(candidates: list[Candidate], size: int) -> Iterator[list[Candidate]]:

@@ -1,0 +1,1 @@
+"""What both programs do alike when an operator runs them as services: settings, logs, word to the service manager."""

@@ -30,6 +30,7 @@ from central.directory import Directory
 from central.domain import Batch, Member, Quota, SearchQuestion
 from central.leases import Lease
 from central.members import Members
+from central.metrics import Metrics
 from central.service import DirectoryService
 from central.warming import read_ahead
 from protos.barrio.v1 import directory_pb2
@@ -66,7 +67,7 @@ class Service:
         gc.freeze()
         members = Members(self.database)
         directory = Directory(members, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]
-        self._query = DirectoryService(directory).methods["Query"]
+        self._query = DirectoryService(directory, Metrics()).methods["Query"]
         self._caller = Member(1, "bench", "bench")
 
     def ask(self, question: bytes) -> bytes:

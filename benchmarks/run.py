@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import catalogue, hashing, heartbeats, indexing, package, scan, small, storm, transfer
+from benchmarks import catalogue, hashing, heartbeats, idle, indexing, package, scan, small, storm, transfer
 from benchmarks.plocate import measure as measure_plocate
 from benchmarks.report import Report
 
@@ -95,6 +95,17 @@ def bench_package(arguments: argparse.Namespace, report: Report) -> None:
         _add(report, "package", package.run(*places, compressed=arguments.scale != "100k"))
 
 
+def bench_idle(arguments: argparse.Namespace, report: Report) -> None:
+    """Memory and processor time of a central and a headless peer with nothing to do."""
+    found = idle.run(argparse.Namespace(seconds=60))
+    report.add("idle", found)
+    for name, row in found.items():
+        most_mb, most_percent = idle.MOST[name]
+        print(f"  {name:8} {row['resident_mb']:6.1f} MB resident, promised under {most_mb:.0f}")
+        print(f"  {'':8} {row['rss_mb']:6.1f} MB with pages that its processes share counted in each")
+        print(f"  {'':8} {row['processor_percent']:6.3f} % of a core, promised under {most_percent}")
+
+
 def _add(report: Report, name: str, found: dict[str, Any]) -> None:
     report.add(name, found)
     for key, value in found.items():
@@ -111,6 +122,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "transfer": bench_transfer,
     "small": bench_small,
     "package": bench_package,
+    "idle": bench_idle,
 }
 
 

@@ -22,7 +22,7 @@ from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
 from central.database import Database, is_full, storage_error
 from central.domain import Quota
-from central.errors import CentralError, StartError
+from central.errors import CentralError, StartError, UnhealthyError
 from central.invites import make_invite
 from central.members import MemberRow, list_members, revoke
 from central.restoring import restore_backup
@@ -60,6 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
     _json(_verb(verbs, "peers", "list the members"))
     out = _json(_verb(verbs, "revoke", "put a member out, for good"))
     out.add_argument("peer_id", metavar="PEER_ID", help="the member's id, or at least its first 8 characters")
+    health = _json(_verb(verbs, "health", "fail unless a central runs and answers, for programs that watch it"))
+    health.add_argument("--ready", action="store_true", help="fail also unless every part can do its work")
     _json(_verb(verbs, "stats", "count what is here"))
     backup = _json(_verb(verbs, "backup", "write all that a central needs to go on into one file, while it runs"))
     backup.add_argument("file", metavar="FILE", type=Path, help="the new file; it holds the authority's key")
@@ -266,6 +268,22 @@ def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
     }
 
 
+def _health(options: argparse.Namespace) -> None:
+    from central.health import ask
+
+    server = running(options.data_dir)
+    if server is None:
+        raise UnhealthyError(f"no central runs from {options.data_dir}; start it with: barrio-central serve")
+    found = ask(server.http)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for part, state in found["parts"].items():
+            print(f"{part:<10} {state}")
+    if options.ready and found["status"] != "ready":
+        raise UnhealthyError("not every part of the central can do its work; its log says why")
+
+
 def _backup(options: argparse.Namespace) -> None:
     database = config.database_path(options.database, options.data_dir)
     backup = make_backup(database, options.data_dir, options.file, __version__)
@@ -295,6 +313,7 @@ _VERBS = {
     "invite": _invite,
     "peers": _peers,
     "revoke": _revoke,
+    "health": _health,
     "stats": _stats,
     "backup": _backup,
     "restore": _restore,

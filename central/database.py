@@ -48,6 +48,8 @@ class Database:
                     self._writer.execute(f"PRAGMA cache_size = -{writer_cache_kib}")
                 self._check()
                 self._watcher = self._connect()
+                found = path.stat()
+                self._file = (found.st_dev, found.st_ino)
             except BaseException:
                 self._writer.close()
                 raise
@@ -184,6 +186,19 @@ class Database:
         """A number that changes whenever any process commits something; a few microseconds."""
         with self._watcher_lock:
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+
+    def check(self) -> None:
+        """Reads a little. Raises StorageError when the file is gone or cannot be read."""
+        try:
+            found = self.path.stat()
+            with self._watcher_lock:
+                self._watcher.execute("SELECT count(*) FROM setting").fetchone()
+        except OSError as error:
+            raise StorageError(f"the database {self.path} is out of reach ({error.strerror})") from error
+        except sqlite3.Error as error:
+            raise storage_error(self.path, error) from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise StorageError(f"another file took the place of the database {self.path}; restart the central")
 
     def close(self) -> None:
         with self._lock:

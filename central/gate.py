@@ -172,27 +172,30 @@ class Gate:
 
         def answered(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             started = time.monotonic()
-            status = "OK"
+            status, reason = "OK", ""
             try:
                 return answer(method, requests, context).data
             except _GoneError:
-                status = "CANCELLED"
+                status, reason = "CANCELLED", "unfinished"
                 message = "the request did not come"
             except CentralError as error:
-                status, message = error.status, error.message
+                status, reason, message = error.status, error.reason, error.message
                 log.info("refused method=%s from=%s status=%s: %s", method, _name(context), status, message)
             except sqlite3.Error as error:
                 if is_full(error):
-                    status, message = "RESOURCE_EXHAUSTED", "the central's disk is full; try again later"
+                    status, reason = "RESOURCE_EXHAUSTED", "disk-full"
+                    message = "the central's disk is full; try again later"
                     log.error("the disk of the database is full; make room there, nothing was lost method=%s", method)
                 else:
-                    status, message = "INTERNAL", "the central's database failed; its log says more"
+                    status, reason, message = "INTERNAL", "database", "the central's database failed; its log says more"
                     log.exception("database failed method=%s", method)
             except Exception:
-                status, message = "INTERNAL", "the central failed at this; its log says more"
+                status, reason, message = "INTERNAL", "mistake", "the central failed at this; its log says more"
                 log.exception("failed method=%s", method)
             finally:
                 self._metrics.called(method, status, time.monotonic() - started)
+                if reason:
+                    self._metrics.refused(reason)
             _refuse(context, status, message)
 
         return behaviour

@@ -10,6 +10,7 @@ from central.errors import OverloadedError
 
 log = logging.getLogger(__name__)
 
+# Jobs that come due within such a time of each other are done together.
 TICK_SECONDS = 0.25
 
 
@@ -34,7 +35,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         due = [time.monotonic() + seconds for _, seconds, _ in self._jobs]
-        while not self._stop.wait(TICK_SECONDS):
+        while not self._stop.wait(max(TICK_SECONDS, min(due) - time.monotonic())):
             for place, (name, seconds, job) in enumerate(self._jobs):
                 if due[place] <= time.monotonic() and not self._stop.is_set():
                     more = self._do(name, job)

@@ -1,6 +1,7 @@
 """Metrics and health over plain HTTP, meant for loopback. One thread listens; each request has one, not for long."""
 
 import json
+import selectors
 import socket
 import socketserver
 import sys
@@ -11,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from central.config import Address
 from central.errors import StartError
-from central.metrics import Metrics
+from central.metrics import CONTENT_TYPE, Metrics
+from central.readiness import Readiness
 
 # A connection that sends nothing is dropped after this long; it also bounds how long stopping takes.
 IDLE_SECONDS = 1.5
@@ -22,13 +24,18 @@ class _Server(ThreadingHTTPServer):
     # Stopping waits for the threads of requests, so that none is left.
     daemon_threads = False
     block_on_close = True
+    # A connection that is gone before it is taken is not waited for.
+    timeout = 0
     # On Windows it would let two programs share the port.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, address: tuple[str, int], metrics: Metrics, healthy: Callable[[], bool]) -> None:
+    def __init__(
+        self, address: tuple[str, int], metrics: Metrics, readiness: Readiness, stopping: Callable[[], bool]
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.metrics = metrics
-        self.healthy = healthy
+        self.readiness = readiness
+        self.stopping = stopping
         self.room = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__(address, _Handler)
 
@@ -56,17 +63,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        stopping = self.server.stopping()
         if path == "/metrics":
-            self._send(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", self.server.metrics.text())
-        elif path == "/health":
-            healthy = self.server.healthy()
-            status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
-            self._send(status, "application/json", json.dumps({"status": "serving" if healthy else "stopping"}) + "\n")
+            self._send(HTTPStatus.OK, CONTENT_TYPE, self.server.metrics.text())
+        elif path in ("/healthz", "/health"):
+            self._tell(not stopping, {"status": "stopping" if stopping else "serving"})
+        elif path == "/readyz":
+            # What is wrong is in the log: it may name paths, which are not for whoever asks.
+            troubles = self.server.readiness.report().troubles
+            parts = {part: "failed" if part in troubles else "ok" for part in self.server.readiness.parts}
+            is_ready = not troubles and not stopping
+            self._tell(is_ready, {"status": "ready" if is_ready else "not ready", "parts": parts})
         else:
-            self.send_error(HTTPStatus.NOT_FOUND, "only /metrics and /health are here")
+            self.send_error(HTTPStatus.NOT_FOUND, "only /metrics, /healthz and /readyz are here")
 
-    def _send(self, status: HTTPStatus, kind: str, body: str) -> None:
-        data = body.encode()
+    def _tell(self, well: bool, found: dict[str, object]) -> None:
+        status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+        self._send(status, "application/json", json.dumps(found).encode() + b"\n")
+
+    def _send(self, status: HTTPStatus, kind: str, data: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
@@ -81,18 +96,29 @@ class _Handler(BaseHTTPRequestHandler):
 class HttpStatus:
     """Listens from the start; `stop` waits until no thread is left."""
 
-    def __init__(self, address: Address, metrics: Metrics, healthy: Callable[[], bool]) -> None:
+    def __init__(self, address: Address, metrics: Metrics, readiness: Readiness, stopping: Callable[[], bool]) -> None:
         try:
-            self._server = _Server((address.host, address.port), metrics, healthy)
+            self._server = _Server((address.host, address.port), metrics, readiness, stopping)
         except OSError as error:
             raise StartError(
                 f"{address} is not free for metrics ({error.strerror}); choose another with --http"
             ) from error
         self.address = Address(address.host, self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="http-status")
+        # Waits for connections and for the stop alike; `serve_forever` would look for the stop again and again.
+        self._stop_heard, self._stop_said = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="http-status")
         self._thread.start()
 
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._server, selectors.EVENT_READ)
+            selector.register(self._stop_heard, selectors.EVENT_READ)
+            while all(key.fileobj is self._server for key, _ in selector.select()):
+                self._server.handle_request()
+
     def stop(self) -> None:
-        self._server.shutdown()
+        self._stop_said.send(b".")
         self._thread.join()
         self._server.server_close()
+        self._stop_heard.close()
+        self._stop_said.close()

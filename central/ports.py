@@ -67,14 +67,15 @@ class Port:
         self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = _Health()
         self._stopped: threading.Event | None = None
+        self._names: tuple[str, ...] = ()
         self.address = plan.address
 
     def serve(self, service: str, handler: "grpc.GenericRpcHandler[bytes, bytes]") -> None:
         """Raises StartError when the address is not free."""
         self._server.add_generic_rpc_handlers((handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        for name in ("", service):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._names = ("", service)
+        self.tell_health(True)
         if self._plan.reflected:
             names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names), self._server)
@@ -86,6 +87,12 @@ class Port:
             raise _not_free(self._plan.option, wanted, "in use") from error
         self.address = Address(wanted.host, port)
         self._server.start()
+
+    def tell_health(self, ready: bool) -> None:
+        """What the health service answers; nothing changes any more once the port stops."""
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            self._health.set(name, status)
 
     def begin_stop(self) -> None:
         self._health.enter_graceful_shutdown()

@@ -28,8 +28,10 @@ from central.members import Members, Revocations, revoked_publishers
 from central.metrics import Metrics
 from central.ports import RECEIVERS, Port, PortPlan, check_free
 from central.presence import Presence
+from central.readiness import Readiness
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
 from central.stopping import stop_signals
+from central.tally import Tally
 from central.turns import Turns
 from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
@@ -101,7 +103,7 @@ class Server:
         self.database = database
         network_name = _network_name(database, options.name)
         # The scribe holds the lock too: one that outlives a killed central ends before the next one begins.
-        catalogue = SqliteCatalogue(
+        self.catalogue = catalogue = SqliteCatalogue(
             database, scribe=lambda secret: ScribeProcess(database, secret, options.quota, inherited=(lock,))
         )
         stack.callback(catalogue.close)
@@ -115,8 +117,9 @@ class Server:
         enrolment = Enrolment(database, authority, members, network_name)
 
         metrics = Metrics()
-        metrics.gauge("peers_live", "Peers that hold a lease.", presence.count)
-        metrics.gauge("database_bytes", "Size of the database file.", lambda: options.database.stat().st_size)
+        tally = Tally(database)
+        readiness = Readiness({"database": database.check, "catalogue": catalogue.check})
+        _add_gauges(metrics, presence, tally, database, readiness)
         port, enrol_port = _ports(options, authority)
         gate = Gate(metrics, port.workers, RECEIVERS // 2)
         enrol_gate = Gate(metrics, enrol_port.workers, RECEIVERS // 2)
@@ -128,13 +131,15 @@ class Server:
         housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
         housekeeper.every(2.0, "cleaning", catalogue.clean)
         housekeeper.every(10.0, "popular names", catalogue.raise_popular)
-        housekeeper.every(10.0, "scribe", catalogue.rest)
+        housekeeper.every(2.0, "scribe", catalogue.rest)
+        housekeeper.every(1.0, "readiness", lambda: _tell_health(readiness, port, enrol_port))
         # Seconds of work for a large catalogue, which ending leases cannot wait for.
         builder = Housekeeper("builder")
         builder.every(30.0, "tiers", catalogue.tend_tiers)
         builder.every(5.0, "index", catalogue.merge_index)
+        builder.every(2.0, "counts", tally.refresh)
 
-        http = HttpStatus(options.http, metrics, lambda: not self._stopping.is_set())
+        http = HttpStatus(options.http, metrics, readiness, self._stopping.is_set)
         stack.callback(http.stop)
         housekeeper.start()
         stack.callback(housekeeper.stop)
@@ -144,7 +149,8 @@ class Server:
         stack.callback(port.end_stop)
         # A neighbour asks for several people, so a question may wait a little for those before it.
         turns = {"Query": Turns("questions", 2, waiting=4, seconds=0.5), "Publish": Turns("batches", 1)}
-        port.serve(DIRECTORY, gate.for_members(DIRECTORY, DirectoryService(directory).methods, directory, turns))
+        methods = DirectoryService(directory, metrics).methods
+        port.serve(DIRECTORY, gate.for_members(DIRECTORY, methods, directory, turns))
         enrolment.directory_port = port.address.port
         stack.callback(enrol_port.end_stop)
         enrol_port.serve(ENROLMENT, enrol_gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))
@@ -169,6 +175,35 @@ def _ports(options: Options, authority: Authority) -> tuple[Port, Port]:
     )
     enrolment = PortPlan("enrol", options.enrol, ENROLMENT_WORKERS, partial(authority.make_server, ENROLMENT_NAME))
     return Port(directory), Port(enrolment)
+
+
+def _add_gauges(metrics: Metrics, presence: Presence, tally: Tally, database: Database, readiness: Readiness) -> None:
+    log_file = database.path.with_name(f"{database.path.name}-wal")
+    gauge = metrics.gauge
+    gauge("ready", "1 when every part can do its work.", lambda: readiness.report().ready)
+    gauge("leases", "Peers that hold a lease: those that are here.", presence.count)
+    gauge("members", "Members in good standing.", lambda: tally.counted.members)
+    gauge("revoked_members", "Members that were put out.", lambda: tally.counted.revoked)
+    gauge("catalogue_entries", "Files that members published, live or not.", lambda: tally.counted.totals.entries)
+    gauge("catalogue_contents", "Different contents among them.", lambda: tally.counted.totals.contents)
+    gauge("catalogue_names", "Different names of contents.", lambda: tally.counted.totals.names)
+    gauge("database_bytes", "Size of the database file.", lambda: _size(database.path))
+    gauge("database_log_bytes", "Size of its write-ahead log.", lambda: _size(log_file))
+
+
+def _size(path: Path) -> int:
+    """0 when there is no such file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tell_health(readiness: Readiness, *ports: Port) -> None:
+    """To the health services of the ports."""
+    ready = readiness.watch()
+    for port in ports:
+        port.tell_health(ready)
 
 
 def _authority(options: Options) -> Authority:

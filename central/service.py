@@ -27,6 +27,7 @@ from central.domain import (
 )
 from central.enrolment import Enrolment, Membership
 from central.errors import BadInputError, BadQuestionError
+from central.metrics import Metrics
 from protos.barrio.v1 import directory_pb2, enrolment_pb2
 
 DIRECTORY = directory_pb2.DESCRIPTOR.services_by_name["Directory"].full_name
@@ -58,8 +59,9 @@ def _read(kind: type[M], data: bytes) -> M:
 class DirectoryService:
     """`methods` by name: (member, request) → answer."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, metrics: Metrics) -> None:
         self._directory = directory
+        self._metrics = metrics
         self.methods: dict[str, Callable[[Member, bytes], Answered]] = {
             "Register": self._register,
             "Heartbeat": self._heartbeat,
@@ -113,6 +115,7 @@ class DirectoryService:
             tuple(request.removed),
         )
         result = self._directory.publish(member, batch)
+        self._metrics.published(len(batch.changes) + len(batch.removed), result.resync)
         response = directory_pb2.PublishResponse(
             acknowledged_sequence=result.acknowledged,
             resync=result.resync,
@@ -141,13 +144,17 @@ class DirectoryService:
         if len(sealed) > MAX_QUESTION:
             raise BadInputError(f"a question has at most {MAX_QUESTION} bytes")
         try:
-            answer, log = self._answer(sealed)
+            answer, kind, log = self._answer(sealed)
         except BadQuestionError as error:
-            answer, log = directory_pb2.Answer(error=error.message), "kind=refused"
+            answer, kind, log = directory_pb2.Answer(error=error.message), "refused", ""
+            self._metrics.refused(error.reason)
         response = directory_pb2.QueryResponse(sealed=answer.SerializeToString())
-        return Answered(response.SerializeToString(), f"{log} ms={(time.monotonic() - started) * 1000:.1f}")
+        took = time.monotonic() - started
+        self._metrics.queried(kind, took)
+        return Answered(response.SerializeToString(), f"kind={kind}{log} ms={took * 1000:.1f}")
 
-    def _answer(self, sealed: bytes) -> tuple[directory_pb2.Answer, str]:
+    def _answer(self, sealed: bytes) -> tuple[directory_pb2.Answer, str, str]:
+        """The answer, the question's kind, and what the log may say of the answer."""
         try:
             question = _read(directory_pb2.Question, sealed)
         except BadInputError as error:
@@ -157,18 +164,18 @@ class DirectoryService:
         match question.WhichOneof("question"):
             case "search":
                 page = self._directory.search(_search(question.search))
-                return directory_pb2.Answer(search=_page(page)), f"kind=search rows={len(page.rows)}"
+                return directory_pb2.Answer(search=_page(page)), "search", f" rows={len(page.rows)}"
             case "locate":
                 locations = self._directory.locate(tuple(question.locate.content_ids))
                 answer = directory_pb2.LocateAnswer(locations=map(_location, locations))
-                return directory_pb2.Answer(locate=answer), f"kind=locate contents={len(locations)}"
+                return directory_pb2.Answer(locate=answer), "locate", f" contents={len(locations)}"
             case "peers":
                 asked = question.peers
                 found = self._directory.peers(
                     PeersQuestion(tuple(asked.peer_ids), asked.text, asked.limit or DEFAULT_ROWS, asked.cursor)
                 )
                 answered = directory_pb2.PeersAnswer(peers=map(_record, found.peers), next_cursor=found.next_cursor)
-                return directory_pb2.Answer(peers=answered), f"kind=peers rows={len(found.peers)}"
+                return directory_pb2.Answer(peers=answered), "peers", f" rows={len(found.peers)}"
             case _:
                 raise BadQuestionError("the question is of a kind that is not known here")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from peer_core.errors import PeerMisbehavedError
+from peer_core.sizes import MAX_SIZE as MAX_SIZE
 
 MAGIC = b"barrio1\n"
 HEADER = struct.Struct(">8sQI")
@@ -17,7 +18,6 @@ HASH_BYTES = 32
 MIN_PIECE = 1 << 20
 MAX_PIECE = 1 << 24
 TARGET_PIECES = 16_384
-MAX_SIZE = 1 << 53
 # Files up to this size are given many in one answer.
 SMALL_BYTES = 256 << 10
 

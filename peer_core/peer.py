@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from peer_core.server.local_api import MAX_BODY, local_api
 from peer_core.settings import Settings, Value, parse_name
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.store import TransferStore
-from peer_core.transfer.types import Located, Transfer
+from peer_core.transfer.types import Located, Transfer, TransferState
 from protos.sentences import as_json
 
 LOCAL_THREADS = 8
@@ -76,6 +77,7 @@ class Peer:
         self._people: People | None = None
         self._offers: Offers | None = None
         self._local: HostedServer | None = None
+        self._monitoring: HostedServer | None = None
         self._online: Online | None = None
         self._offline_because: BarrioError | None = None
 
@@ -83,6 +85,11 @@ class Peer:
     def local_url(self) -> str:
         assert self._local is not None
         return f"http://{format_host_port(*self._local.address)}"
+
+    @property
+    def monitored_at(self) -> str | None:
+        """HOST:PORT of metrics and health, when they are served."""
+        return format_host_port(*self._monitoring.address) if self._monitoring is not None else None
 
     @property
     def online(self) -> Online | None:
@@ -143,11 +150,24 @@ class Peer:
             connection_limit=LOCAL_CONNECTIONS,
             max_body_bytes=MAX_BODY,
         )
+        self._monitoring = self._monitoring_server()
         self._library.start()
         self._offers.start()
         self._local.start()
+        if self._monitoring is not None:
+            self._monitoring.start()
         access = {"url": self.local_url, "token": self.token, "pid": os.getpid()}
         write_json(self.data_dir / LOCAL_API_FILE, access)
+
+    def _monitoring_server(self) -> HostedServer | None:
+        """Not started yet; None unless the settings ask for it."""
+        where = self._settings.text("http")
+        if not where:
+            return None
+        # Here, as most peers do without.
+        from peer_core.server.monitoring import monitoring_server
+
+        return monitoring_server(self, where)
 
     def _go_online(self, identity: Identity) -> None:
         assert self._library is not None and self._transfers is not None and self._people is not None
@@ -179,6 +199,8 @@ class Peer:
             if self._local is not None:
                 (self.data_dir / LOCAL_API_FILE).unlink(missing_ok=True)
                 self._local.stop(1.0)
+            if self._monitoring is not None:
+                self._monitoring.stop(1.0)
             if self._library is not None:
                 self._library.stop()
         self._lock.release()
@@ -243,6 +265,25 @@ class Peer:
             "relayed": counters.relayed,
             "key_store": identity.key_store.value,
         }
+
+    def health(self) -> dict[str, str | None]:
+        """What keeps each part from doing its work, as a sentence; None when nothing does."""
+        online, library = self._online, self._require_library().trouble()
+        parts: dict[str, str | None] = {"library": None, "barrio": None, "central": None}
+        if library is not None:
+            parts["library"] = str(library.message)
+        if online is None:
+            parts["barrio"] = str(self._offline_because.message) if self._offline_because else "not in a barrio yet"
+        elif not online.directory.presence.reachable:
+            trouble = online.directory.presence.trouble
+            parts["central"] = str(trouble.message) if trouble is not None else "the central has not answered yet"
+        return parts
+
+    def transfer_states(self) -> Counter[TransferState]:
+        return self._require_transfers().states()
+
+    def quarantined(self) -> int:
+        return len(self._require_transfers().quarantine.all())
 
     def join(self, invite: str, name: str | None) -> None:
         """Raises what `enrolment.join` raises, and BadInputError for the name; nothing changes then."""

@@ -56,6 +56,10 @@ def _listen(value: Any) -> str:
     return value.strip()
 
 
+def _http(value: Any) -> str:
+    return _listen(value) if value != "" else ""
+
+
 def _advertise(value: Any) -> list[str]:
     items = value.split() if isinstance(value, str) else value
     if not isinstance(items, list) or len(items) > 16 or not all(isinstance(i, str) for i in items):
@@ -145,6 +149,14 @@ SETTINGS = (
         "restart",
         lambda: 900,
         _seconds,
+    ),
+    Setting(
+        "http",
+        "address",
+        "Where metrics and health are served to whoever asks; nowhere without it",
+        "restart",
+        str,
+        _http,
     ),
     Setting("neighbour", "list", "Peers to prefer as neighbours", "restart", list, _peer_ids),
     _rate("upload_rate", "Most that is sent, in bytes a second; 0: no limit"),

@@ -1,4 +1,6 @@
-"""Sizes for people: decimal units, as file managers show them. Pure."""
+"""The largest size of a file, and sizes for people: decimal units, as file managers show them. Pure."""
+
+MAX_SIZE = 1 << 53
 
 
 def human(count: float | None) -> str:

@@ -55,5 +55,8 @@ class Catalogue(Protocol):
     def clean(self) -> bool:
         """Does a little of the background work; True when there is more."""
 
+    def check(self) -> None:
+        """Raises CentralError when publishing cannot work now."""
+
     def totals(self) -> Totals:
         """Counts everything; slow on a large catalogue."""

@@ -20,7 +20,7 @@ from desktop.words import LANGUAGES
 
 _WIDTH = 760
 _GROUPS = (
-    ("device", ("name", "listen", "advertise", "neighbour")),
+    ("device", ("name", "listen", "advertise", "neighbour", "http")),
     ("files", ("download_dir", "rescan_seconds")),
 )
 

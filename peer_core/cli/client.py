@@ -5,8 +5,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
-
 from peer_core.data_folder import LOCAL_API_FILE, FolderLock, read_json
 from peer_core.errors import BarrioError, Fault, NotFoundError, StorageError
 
@@ -38,6 +36,10 @@ class LocalClient:
         url, token = access.get("url"), access.get("token")
         if not isinstance(url, str) or not isinstance(token, str) or not url.startswith("http://127.0.0.1:"):
             raise StorageError(f"{data_dir / LOCAL_API_FILE} is damaged; start the peer again.")
+        # Here, as a peer that runs does without.
+        import httpx
+
+        self._errors = httpx.TimeoutException, httpx.HTTPError
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
@@ -60,9 +62,9 @@ class LocalClient:
                 content=None if body is None else json.dumps(body).encode(),
                 params={k: v for k, v in query.items() if v is not None},
             )
-        except httpx.TimeoutException as error:
+        except self._errors[0] as error:
             raise ApiError("The peer is slow", "The peer did not answer in time; try again.", Fault.ME) from error
-        except httpx.HTTPError as error:
+        except self._errors[1] as error:
             raise self._no_peer() from error
         if answer.is_success:
             return answer.json() if answer.content else None

@@ -105,7 +105,9 @@ def _run(arguments: argparse.Namespace) -> int:
         try:
             online = peer.online
             assert online is not None
-            say(f"ready peer={online.identity.peer_id} peer_api=https://{online.listens_at} local_api={peer.local_url}")
+            monitored = f" http={peer.monitored_at}" if peer.monitored_at else ""
+            at = f"peer_api=https://{online.listens_at} local_api={peer.local_url}{monitored}"
+            say(f"ready peer={online.identity.peer_id} {at}")
             with manager.serving(partial(answers, peer)):
                 # A wait without a limit cannot be interrupted by signals on Windows.
                 while not stop.wait(1.0):
@@ -235,6 +237,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="peer to prefer (BARRIO_NEIGHBOUR)",
     )
+    run.add_argument(
+        "--http",
+        type=_checked(parse_listen),
+        metavar="HOST:PORT",
+        help="serve metrics and health there to whoever asks, such as 127.0.0.1:51021 (BARRIO_HTTP; default: nowhere)",
+    )
     run.add_argument("--log-format", metavar="FORMAT", help="text (default) or json (BARRIO_LOG_FORMAT)")
     run.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning, error (BARRIO_LOG_LEVEL)")
     run.add_argument("--log-ids", metavar="HOW", help="ids and addresses: hidden (default) or shown (BARRIO_LOG_IDS)")
@@ -299,6 +307,8 @@ def _parser() -> argparse.ArgumentParser:
 
     limit_verbs.add_options(verb("limits", "Show limits, or change them", limit_verbs.limits))
     verb("status", "How this peer is", verbs.status)
+    health = verb("health", "Fail unless a peer runs and answers, for programs that watch it", verbs.health)
+    health.add_argument("--ready", action="store_true", help="fail also unless every part can do its work")
     verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
     settings = verb("settings", "Show settings, or change one", verbs.settings)
     settings.add_argument("key", metavar="KEY", nargs="?")

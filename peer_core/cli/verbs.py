@@ -40,6 +40,16 @@ def status(client: LocalClient, arguments: Arguments) -> int:
     return 0
 
 
+def health(client: LocalClient, arguments: Arguments) -> int:
+    found = client.call("GET", "/v1/health")
+    if arguments.json:
+        as_json(found)
+    else:
+        for part, state in found["parts"].items():
+            say(f"{part:<8} {plain(state)}")
+    return 0 if found["ready"] or not arguments.ready else 1
+
+
 def search(client: LocalClient, arguments: Arguments) -> int:
     found = client.call(
         "GET",

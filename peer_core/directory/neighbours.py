@@ -58,6 +58,9 @@ class Neighbours:
         self._is_revoked = is_revoked
         self._period = period
         self._loop = Loop("neighbours", self._keep)
+        # Of the loop's thread: who was here at the last look, and the wait after it.
+        self._here_before: set[str] = set()
+        self._patience = LOOK_AGAIN_SECONDS
         self._relays = ThreadPoolExecutor(max_workers=RELAY_THREADS, thread_name_prefix="relay")
         # Apart, so that relays that hang cannot make all neighbours look silent.
         self._probes = ThreadPoolExecutor(max_workers=WANTED, thread_name_prefix="probe")
@@ -160,8 +163,17 @@ class Neighbours:
         except (RuntimeError, CancelledError):
             if not self._loop.stopping:
                 raise
-        enough = sum(n.reachable for n in self.current()) >= WANTED
-        return self._period() if enough else min(LOOK_AGAIN_SECONDS, self._period())
+        here = {n.peer.peer_id for n in self.current() if n.reachable}
+        return min(self._next_look(here), self._period())
+
+    def _next_look(self, here: set[str]) -> float:
+        """Seconds. A small barrio never has enough of them: there is less haste while those that are here serve."""
+        if len(here) >= WANTED:
+            return self._period()
+        patience = self._patience * 2 if here and here == self._here_before else LOOK_AGAIN_SECONDS
+        # Bounded, so that it does not grow for ever.
+        self._here_before, self._patience = here, min(patience, self._period())
+        return patience
 
     def _probe_all(self) -> None:
         with self._lock:

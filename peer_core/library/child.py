@@ -14,14 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from peer_core.database import Database
-from peer_core.errors import StorageError
-from peer_core.library.helper import FLAG
-from peer_core.library.wire import Message, heard_marks, line, parse, told_report
+from peer_core.library.wire import FLAG, Message, heard_marks, line, parse
 from protos.operating import logs
 
+if TYPE_CHECKING:
+    from peer_core.database import Database
+
+# Each process loads what its own work needs, as the watcher stays for as long as the peer.
 NICENESS = 10
 PR_SET_PDEATHSIG = 1
 REPORT_SECONDS = 0.5
@@ -115,6 +116,7 @@ class Line:
 
 
 def _work(parent: Line, config: dict[str, Any]) -> None:
+    from peer_core.database import Database
     from peer_core.library.index import KIND, Index
     from peer_core.library.worker import Worker
     from peer_core.library.writing import Writing
@@ -160,8 +162,10 @@ def _pack(parent: Line, config: dict[str, Any]) -> None:
     loose.work(config["idle_seconds"])
 
 
-def _opened(opening: Callable[[], Database]) -> Database:
+def _opened(opening: Callable[[], "Database"]) -> "Database":
     """The database; one that another program keeps locked is waited for."""
+    from peer_core.errors import StorageError
+
     while True:
         try:
             return opening()
@@ -174,12 +178,15 @@ class _Reporter:
     """Tells the parent of the worker: at once what was done, and of progress now and then. The worker's thread."""
 
     def __init__(self, parent: Line) -> None:
+        from peer_core.library.reports import told_report
+
         self._parent = parent
+        self._report = told_report
         self._told: Message = {}
         self._told_at = 0.0
 
     def tell(self, worker: Any) -> None:
-        report = told_report(worker.report())
+        report = self._report(worker.report())
         now = time.monotonic()
         urgent = any(report[key] != self._told.get(key) for key in ("ticket", "trouble", "problems", "files_hashed"))
         if urgent or (now - self._told_at > REPORT_SECONDS and report != self._told):

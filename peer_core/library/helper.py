@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from peer_core.library.wire import Message, line, parse
+from peer_core.library.wire import FLAG, Message, line, parse
 
 log = logging.getLogger(__name__)
 
-FLAG = "--barrio-helper"
 STOP_SECONDS = 1.5
 SHORT_LIFE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.1

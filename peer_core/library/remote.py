@@ -13,7 +13,8 @@ from typing import Protocol
 from peer_core.library.helper import Helper
 from peer_core.library.marks import Marks, merged
 from peer_core.library.records import Report
-from peer_core.library.wire import Message, heard_report, told_marks
+from peer_core.library.reports import heard_report
+from peer_core.library.wire import Message, told_marks
 
 IDLE_SECONDS = 60.0
 

@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
-from peer_core.content import MAX_SIZE
 from peer_core.errors import BadInputError
 from peer_core.library.reasons import Reason
+from peer_core.sizes import MAX_SIZE
 from protos.sentences import Sentence
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
@@ -57,7 +59,7 @@ class ShareRules:
                     pattern=shown(fault.pattern)[:60],
                     reason=Sentence(fault.reason, fault.kind.value),
                 )
-        self._spec = GitIgnoreSpec.from_lines(self.patterns) if self.patterns else None
+        self._spec = _compiled(self.patterns) if self.patterns else None
 
     def leave_out(self, folder: str, name: str, is_folder: bool) -> bool:
         """`folder`: where it lies within the share, which is itself not left out."""
@@ -72,6 +74,13 @@ class ShareRules:
         """The same of a file, and of each folder on the way to it."""
         parts = path.split("/")
         return any(self.leave_out("/".join(parts[:at]), part, at < len(parts) - 1) for at, part in enumerate(parts))
+
+
+def _compiled(patterns: Sequence[str]) -> "GitIgnoreSpec":
+    # Most shares have none, and the watcher of such shares does without.
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)
 
 
 class FaultKind(Enum):
@@ -118,7 +127,7 @@ def fault_of(pattern: str) -> PatternFault | None:
     if any(len(_STARS.findall(part)) > MAX_STARS for part in pattern.split("/")):
         return PatternFault(pattern, FaultKind.COSTLY)
     try:
-        read = list(GitIgnoreSpec.from_lines([pattern]).patterns)
+        read = list(_compiled([pattern]).patterns)
     except ValueError:
         return PatternFault(pattern, FaultKind.SYNTAX)
     except re.error:

@@ -33,6 +33,7 @@ class LocalPeer(Protocol):
     @property
     def settings(self) -> Settings: ...
     def status(self) -> dict[str, Any]: ...
+    def health(self) -> dict[str, str | None]: ...
     def join(self, invite: str, name: str | None) -> None: ...
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
     def neighbours(self) -> list[dict[str, Any]]: ...
@@ -123,6 +124,7 @@ class _Handlers:
         settings = {s.key: s.help for s in SETTINGS}
         return [
             Route("GET", "/v1/status", "How this peer is", self.status),
+            Route("GET", "/v1/health", "Whether each part of this peer can do its work", self.health),
             Route("POST", "/v1/join", "Enrols this device", self.join, fields={"invite": "link", "name": "shown name"}),
             Route("GET", "/v1/search", "Searches through the neighbour", self.search, query=search),
             Route("GET", "/v1/shares", "Shared folders", self.shares),
@@ -167,6 +169,9 @@ class _Handlers:
 
     def status(self) -> Response:
         return jsonify(self._peer.status())
+
+    def health(self) -> Response:
+        return jsonify(shapes.health(self._peer.health()))
 
     def join(self) -> Response:
         value = problems.body({"invite", "name"}, {"invite"})

@@ -1,6 +1,6 @@
 """The JSON shapes of docs/local-api.md, made from the rooms' plain values. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,11 @@ from protos.agreed import encode_id, kind_of
 from protos.sentences import as_json
 
 MAX_PROBLEMS = 100
+
+
+def health(parts: Mapping[str, str | None]) -> dict[str, Any]:
+    """`parts`: what is wrong with each, None when it can do its work."""
+    return {"ready": not any(parts.values()), "parts": {part: trouble or "ok" for part, trouble in parts.items()}}
 
 
 def moment(seconds: float | None) -> str | None:

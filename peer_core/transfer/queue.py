@@ -1,6 +1,7 @@
 """All transfers of this peer: what is asked of them, and what is told about them. The room's front door."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,12 @@ class Transfers:
         """Files by themselves, and folders; newest first."""
         with self._condition:
             return [self._unit(unit.id) for unit in self._roster.units()]
+
+    def states(self) -> Counter[TransferState]:
+        """How many files, by themselves and inside folders, are in each state."""
+        with self._condition:
+            records = self._roster.records.values()
+            return Counter(self._runner.snapshot(r).state if r.state.active else r.state for r in records)
 
     def page(self, limit: int, cursor: str = "") -> tuple[list[Transfer], str]:
         """A part of `listed`, with the cursor of the next one, "" at the end. Raises BadInputError."""

@@ -42,10 +42,10 @@ def test_the_ready_line_names_three_addresses_that_answer(served: Central) -> No
         host, _, port = address.rpartition(":")
         socket.create_connection((host, int(port)), 5).close()
     base = f"http://{served.program.ready['http']}"
-    with urllib.request.urlopen(f"{base}/health", timeout=5) as answer:
+    with urllib.request.urlopen(f"{base}/healthz", timeout=5) as answer:
         assert json.load(answer) == {"status": "serving"}
     with urllib.request.urlopen(f"{base}/metrics", timeout=5) as answer:
-        assert b"barrio_peers_live 0" in answer.read()
+        assert b"barrio_central_leases 0" in answer.read()
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{base}/../etc/passwd", timeout=5)
     refused.value.close()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from peer_core.library.marks import Marks, Quiet, covers, merged, reduced
 from peer_core.library.records import Done, Report
+from peer_core.library.reports import heard_report, told_report
 from peer_core.library.types import Problem
-from peer_core.library.wire import heard_marks, heard_report, line, parse, told_marks, told_report
+from peer_core.library.wire import heard_marks, line, parse, told_marks
 
 FOLDER = st.lists(st.sampled_from(["a", "b", "c\udcff", "ñ"]), max_size=4).map("/".join)
 MARKS = st.one_of(st.none(), st.dictionaries(FOLDER, st.booleans(), max_size=12))

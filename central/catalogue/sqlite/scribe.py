@@ -47,6 +47,8 @@ class Writes(Protocol):
 
     def rest(self) -> None: ...
 
+    def check(self) -> None: ...
+
     def hurry(self) -> None: ...
 
     def close(self) -> None: ...
@@ -110,6 +112,9 @@ class Scribe:
 
     def rest(self) -> None:
         """To be called now and then; gives back what is not needed for the moment. Nothing, in this process."""
+
+    def check(self) -> None:
+        """Raises OverloadedError when it cannot write now. In this process it can."""
 
     def hurry(self) -> None:
         """Ends the building of tiers that runs, unfinished. In this process it is ended by nobody."""

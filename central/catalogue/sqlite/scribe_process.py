@@ -30,6 +30,8 @@ STOP_SECONDS = 5.0
 # A step takes far less; one that does not end is undone.
 CLOSE_SECONDS = 15.0
 LENGTH_BYTES = 8
+# A step that takes longer hangs.
+STUCK_SECONDS = 60.0
 
 # Finds our package wherever this process has it, and nothing in the working directory.
 _PROGRAM = (
@@ -73,16 +75,20 @@ class _Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = time.monotonic()
         self._closed = self._interrupted = False
+        # Why the last question had no answer; "" when it had one.
+        self._lost = ""
+        self._answering_since: float | None = None
 
     def ask(self, job: str, *arguments: object) -> Any:
         """Raises what the job raised, and ScribeLostError."""
         with self._lock:
             if self._closed:
                 raise OverloadedError("the central is stopping; try again later")
-            self._asked = time.monotonic()
+            self._asked = self._answering_since = time.monotonic()
             try:
                 process = self._process or self._start()
             except OSError as error:
+                self._lost = f"the process that writes the catalogue cannot be started ({error.strerror or error})"
                 raise OverloadedError("the catalogue's writer cannot be started; try again later") from error
             try:
                 write_message(cast(BinaryIO, process.stdin), (job, arguments))
@@ -90,8 +96,12 @@ class _Process:
             except (OSError, EOFError, pickle.UnpicklingError) as error:
                 status = self._end()
                 if not self._interrupted:
-                    log.warning("the process that writes the catalogue ended with %s", status)
+                    self._lost = f"the process that writes the catalogue ended with {status}"
+                    log.warning("%s", self._lost)
                 raise ScribeLostError("the catalogue's writer ended; try again after the retry delay") from error
+            finally:
+                self._answering_since = None
+            self._lost = ""
         if failed:
             raise answer
         return answer
@@ -132,6 +142,19 @@ class _Process:
                 self._end()
             finally:
                 self._lock.release()
+
+    def check(self) -> None:
+        """Raises OverloadedError when the last question had no answer, or waits for one for too long."""
+        since = self._answering_since
+        if since is not None and time.monotonic() - since > STUCK_SECONDS:
+            raise OverloadedError("the process that writes the catalogue does not get on")
+        if self._lost:
+            raise OverloadedError(self._lost)
+
+    def try_again(self) -> None:
+        """When the last question had no answer, asks something that costs nothing."""
+        if self._lost and not self._closed:
+            self.ask("rest")
 
     def interrupt(self) -> None:
         """Ends what runs, unfinished."""
@@ -189,8 +212,12 @@ class ScribeProcess:
             self._builder.rest(0)
 
     def rest(self) -> None:
-        """To be called now and then: a process without work ends."""
+        """To be called now and then: a process without work ends, and one that was lost is started again."""
+        self._writer.try_again()
         self._writer.rest(IDLE_SECONDS)
+
+    def check(self) -> None:
+        self._writer.check()
 
     def hurry(self) -> None:
         self._builder.interrupt()

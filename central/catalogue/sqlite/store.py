@@ -252,6 +252,10 @@ class SqliteCatalogue:
     def clean(self) -> bool:
         return self._cleaner.step()
 
+    def check(self) -> None:
+        """Raises CentralError when the scribe cannot do its work."""
+        self._scribe.check()
+
     def totals(self) -> Totals:
         return totals(self._database)
 

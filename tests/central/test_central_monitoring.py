@@ -1,0 +1,147 @@
+"""What programs that watch a central see: metrics that count what happened, readiness that is true, no names."""
+
+import json
+import sqlite3
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from central_kit import Central, change, content_id, refused
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from processes import wait_for
+from prometheus_client.parser import text_string_to_metric_families
+
+from central.database import Database
+from central.tally import Tally
+
+SECONDS = 15
+
+
+def get(central: Central, path: str) -> tuple[int, str, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://{central.server.addresses.http}{path}", timeout=5) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read()
+
+
+def samples(central: Central) -> dict[tuple[str, ...], float]:
+    """By the sample's name and its labels' values."""
+    status, kind, text = get(central, "/metrics")
+    assert status == 200
+    assert kind.startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def test_what_happens_is_counted_by_kind_and_reason(central: Central) -> None:
+    ana, luis = central.member("Ana Secreta"), central.member("Luis")
+    ana.register()
+    ana.publish(0, 2, [change(1, "Secret Album/one.flac", 1), change(2, "two.flac", 2)])
+    luis.register()
+    assert luis.rows("one")
+    luis.locate(content_id(1), content_id(2))
+    assert luis.ask(b"\xff").error
+    with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        ana.publish(2, 1, [])
+    assert ana.publish(7, 8, []).resync
+
+    def counted() -> dict[tuple[str, ...], float]:
+        found = samples(central)
+        return found if found["barrio_central_catalogue_entries",] == 2 else {}
+
+    found: dict[Any, float] = wait_for(counted, SECONDS, "the catalogue to be counted")
+    prefix = "barrio_central_"
+    assert found[f"{prefix}leases",] == 2
+    assert found[f"{prefix}members",] == 2
+    assert (found[f"{prefix}catalogue_contents",], found[f"{prefix}catalogue_names",]) == (2, 2)
+    kinds = {kind: found[f"{prefix}query_seconds_count", kind] for kind in ("search", "locate", "peers", "refused")}
+    assert kinds == {"search": 1, "locate": 1, "peers": 0, "refused": 1}
+    assert found[f"{prefix}query_seconds_bucket", "search", "+Inf"] == 1
+    assert found[f"{prefix}refusals_total", "bad_question"] == found[f"{prefix}refusals_total", "bad_input"] == 1
+    assert found[f"{prefix}publications_total", "applied"] == found[f"{prefix}publications_total", "resync"] == 1
+    assert found[f"{prefix}published_changes_total",] == 2
+    assert found[f"{prefix}calls_total", "Publish", "OK"] == 2
+    assert found[f"{prefix}calls_total", "Publish", "INVALID_ARGUMENT"] == 1
+    assert found[f"{prefix}ready",] == 1
+    assert found["process_resident_memory_bytes",] > 1e6
+    text = get(central, "/metrics")[2].decode()
+    for personal in ("Secret", "Ana", "flac", ana.peer_id[:8], luis.peer_id[:8], "127.0.0.1"):
+        assert personal not in text
+
+
+def test_a_stranger_and_a_revoked_member_are_refused_by_their_reason(central: Central) -> None:
+    ana = central.member()
+    ana.register()
+    central.revoke(ana.peer_id)
+    with refused(grpc.StatusCode.PERMISSION_DENIED):
+        ana.beat()
+    assert samples(central)["barrio_central_refusals_total", "revoked"] == 1
+
+
+def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(central: Central) -> None:
+    ready = {"status": "ready", "parts": {"database": "ok", "catalogue": "ok"}}
+    assert json.loads(get(central, "/readyz")[2]) == ready
+    assert get(central, "/healthz")[0] == get(central, "/health")[0] == 200
+    channel = central.member("Watcher").channel
+    check = health_pb2_grpc.HealthStub(channel).Check
+    status = health_pb2.HealthCheckResponse
+
+    path = central.options.database
+    away = path.with_name("away")
+    path.rename(away)
+    code, _, body = get(central, "/readyz")
+    assert code == 503
+    assert json.loads(body) == {"status": "not ready", "parts": {"database": "failed", "catalogue": "ok"}}
+    assert str(path).encode() not in body
+    assert get(central, "/healthz")[0] == 200
+    wait_for(lambda: check(health_pb2.HealthCheckRequest()).status == status.NOT_SERVING, SECONDS, "gRPC to tell")
+
+    away.rename(path)
+    assert get(central, "/readyz")[0] == 200
+    wait_for(lambda: check(health_pb2.HealthCheckRequest()).status == status.SERVING, SECONDS, "gRPC to tell")
+
+
+def test_a_writer_that_dies_makes_it_unready_until_another_one_works(central: Central) -> None:
+    ana = central.member()
+    ana.register()
+    ana.publish(0, 1, [change(1, "one.flac", 1)])
+    writer = central.server.catalogue._scribe._writer
+    writer._process.kill()
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED):
+        ana.publish(1, 2, [change(2, "two.flac", 2)])
+    code, _, body = get(central, "/readyz")
+    assert (code, json.loads(body)["parts"]["catalogue"]) == (503, "failed")
+    # By itself, without anybody who publishes.
+    wait_for(lambda: get(central, "/readyz")[0] == 200, SECONDS, "another writer")
+
+
+def test_counting_much_takes_little_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.create(tmp_path / "central.sqlite")
+    try:
+        now = [0.0]
+
+        def slow(_: Database) -> Any:
+            now[0] += 2.0
+            return None
+
+        counted: list[float] = []
+        monkeypatch.setattr("central.tally.totals", lambda database: counted.append(now[0]) or slow(database))
+        tally = Tally(database, lambda: now[0])
+        other = sqlite3.connect(tmp_path / "central.sqlite")
+        while now[0] < 2000:
+            other.execute("INSERT OR REPLACE INTO setting (key, value) VALUES ('x', ?)", (now[0],))
+            other.commit()
+            tally.refresh()
+            now[0] += 5.0
+        other.close()
+        assert len(counted) == 4
+    finally:
+        database.close()

@@ -84,6 +84,10 @@ class NoRoomError(StorageError):
     title = "The disk is full"
 
 
+class MissingPartError(StorageError):
+    title = "The partial file is gone"
+
+
 class DataVersionError(StorageError):
     title = "The data folder is from a newer Barrio"
     status = 500
@@ -103,6 +107,12 @@ class NetworkError(BarrioError):
 class PeerUnreachableError(NetworkError):
     title = "That peer did not answer"
     fault = Fault.PEER
+
+
+class WithdrawnError(BarrioError):
+    title = "The sender withdrew the offer"
+    fault = Fault.PEER
+    status = 410
 
 
 class PeerMisbehavedError(BarrioError):

@@ -175,7 +175,7 @@ class Peer:
         online = Online(identity, self._settings, self._library, self.offers, exchange, self._sent, self._limits)
         online.start()
         self._online = online
-        self._transfers.start(identity, self._locate, self._adopt, online.find, self._locate_all)
+        self._transfers.start(identity, self._locate, self._adopt, online.find, self._locate_all, self._adopt_all)
         self.offers.go_online(identity.peer_id, self._people)
 
     def stop(self) -> None:
@@ -428,16 +428,20 @@ class Peer:
             self._online.directory.publisher.wake()
 
     def _locate(self, content_id: bytes) -> Located:
-        return self.people.locate(content_id, self.offers.senders(content_id))
+        return self.people.locate(content_id, self.offers.senders([content_id])[0])
 
     def _locate_all(self, content_ids: Sequence[bytes]) -> list[Located]:
-        return self.people.locate_all(content_ids, self.offers.senders)
+        return self.people.locate_all(content_ids, self.offers.senders(content_ids))
 
     def _adopt(self, path: Path, manifest: Manifest) -> None:
-        """The next look at the folders finds the file, should the index not take it now."""
+        self._adopt_all([(path, manifest)])
+
+    def _adopt_all(self, files: Sequence[tuple[Path, Manifest]]) -> None:
+        """The next look at the folders finds the files, should the index not take them now."""
         assert self._library is not None
         try:
-            self._library.adopt(path, manifest)
+            self._library.adopt(files)
         except StorageError as error:
-            log.warning("a finished download is not in the index yet: %s", error.logged)
-        self.offers.arrived(manifest.content_id)
+            log.warning("finished downloads are not in the index yet: %s", error.logged)
+        for _, manifest in files:
+            self.offers.arrived(manifest.content_id)

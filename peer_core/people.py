@@ -117,11 +117,10 @@ class People:
 
         Raises BarrioError when nobody can be asked and no sender is known.
         """
-        return self.locate_all([content_id], lambda _: senders)[0]
+        return self.locate_all([content_id], [senders])[0]
 
-    def locate_all(self, content_ids: Sequence[bytes], senders: Callable[[bytes], Sequence[str]]) -> list[Located]:
-        """Each of them in this way."""
-        named = [senders(content_id) for content_id in content_ids]
+    def locate_all(self, content_ids: Sequence[bytes], named: Sequence[Sequence[str]]) -> list[Located]:
+        """Each of them in this way; `named`: the senders of each."""
         offering = [self._senders(peer_ids) for peer_ids in named]
         try:
             found = self._online().locate_all(content_ids)

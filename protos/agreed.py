@@ -1,8 +1,8 @@
 """What both ends of the contract must agree on beyond the messages: ids, names, kinds. Pure functions."""
 
 import base64
-import binascii
 import hashlib
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,6 +14,9 @@ PEER_SUFFIX = ".peer.barrio"
 DIRECTORY_NAME = "directory.central.barrio"
 ENROLMENT_NAME = "enrolment.central.barrio"
 ID_LENGTH = 52
+_ID_FORM = re.compile("[a-z2-7]{52}")
+# From the digits of base 32 to those of `int`.
+_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 MAX_KEY = (1 << 63) - 1
 MARK_BYTES = 16
 KINDS = ("audio", "video", "image", "document", "archive", "code", "other")
@@ -36,15 +39,13 @@ def encode_id(digest: bytes) -> str:
 
 def decode_id(text: str) -> bytes:
     """Inverse of `encode_id` for 32-byte ids. Raises ValueError unless `text` is the one canonical form."""
-    if len(text) != ID_LENGTH or text != text.lower() or not text.isascii():
+    if len(text) != ID_LENGTH or not _ID_FORM.fullmatch(text):
         raise ValueError(say("an id has 52 lower-case characters (a-z, 2-7)", "id-characters"))
-    try:
-        digest = base64.b32decode(text.upper() + "====")
-    except binascii.Error as error:
-        raise ValueError(say("an id has 52 lower-case characters (a-z, 2-7)", "id-characters")) from error
-    if encode_id(digest) != text:
+    # Several times as fast as base64.b32decode, which is not in C.
+    number = int(text.translate(_DIGITS), 32)
+    if number & 0xF:
         raise ValueError(say("the id is not in its canonical form", "id-canonical"))
-    return digest
+    return (number >> 4).to_bytes(32, "big")
 
 
 def peer_id_of(public_key_der: bytes) -> str:

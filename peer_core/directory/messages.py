@@ -1,6 +1,7 @@
 """Questions and answers as bytes and back: what is asked of the central. Pure; what comes in is hostile."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -156,18 +157,24 @@ def _location(content_id: bytes, message: pb.Location | None) -> Location:
 
 
 def _record(message: pb.PeerRecord) -> PeerRecord | None:
+    return _checked_record(message.peer_id, message.name, tuple(message.addresses[:16]))
+
+
+# The same few hold most of what is asked for together.
+@lru_cache(256)
+def _checked_record(peer_id: str, name: str, told: tuple[str, ...]) -> PeerRecord | None:
     try:
-        decode_id(message.peer_id)
+        decode_id(peer_id)
     except ValueError:
         return None
     addresses = []
-    for address in message.addresses[:16]:
+    for address in told:
         try:
             parse_url(address)
         except BadInputError:
             continue
         addresses.append(address)
-    return PeerRecord(message.peer_id, _shown(message.name), tuple(addresses)) if addresses else None
+    return PeerRecord(peer_id, _shown(name), tuple(addresses)) if addresses else None
 
 
 def _shown(name: str) -> str:

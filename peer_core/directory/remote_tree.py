@@ -4,6 +4,7 @@ A listing must go forward: rows grow from one to the next and over the pages, so
 """
 
 import json
+import re
 import time
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from protos.agreed import decode_id
 MAX_ANSWER = 4 << 20
 MAX_SHARES = 1000
 MAX_NAME = 1024
+_NO_PART = re.compile("[/\0\ud800-\udfff]")
 MAX_PATH = 5000
 PAGE = 1000
 ANSWER_SECONDS = 12.0
@@ -164,12 +166,7 @@ def _text(value: dict[str, Any], key: str, peer: PeerRecord) -> str | None:
 
 
 def _is_part(name: Any) -> bool:
-    return (
-        isinstance(name, str)
-        and 0 < len(name) <= MAX_NAME
-        and name not in (".", "..")
-        and not any(c in "/\0" or "\ud800" <= c <= "\udfff" for c in name)
-    )
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and name not in (".", "..") and not _NO_PART.search(name)
 
 
 def _is_name(row: dict[str, Any]) -> bool:

@@ -22,6 +22,8 @@ from protos.sentences import say
 
 USER_AGENT = "Barrio"
 LOOK_SECONDS = 0.1
+# What comes before the body of an answer, with what was read ahead of that.
+MOST_HEAD_BYTES = 256 << 10
 _CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
 
@@ -53,6 +55,8 @@ class PeerConnection(http.client.HTTPConnection):
         self._bytes_in = 0
         self._bytes_before = 0
         self._stream: Stream | None = None
+        # What had come in when the head that is read now began; None: none is read.
+        self._head_began: int | None = None
         self.response_class = self._response  # type: ignore[assignment]  # called like the class that it makes
 
     def open(self, seconds: float) -> None:
@@ -88,6 +92,11 @@ class PeerConnection(http.client.HTTPConnection):
         self._bytes_before = self._bytes_in
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Raises HTTPException for a head without end too, such as one “100 Continue” after the other."""
+        with self._head():
+            return super().getresponse()
+
     def connect(self) -> None:
         """http.client would connect by itself again; here a lost connection is an error."""
         raise http.client.NotConnected
@@ -108,6 +117,8 @@ class PeerConnection(http.client.HTTPConnection):
             self.sock = sock
             self._check_abort()
             sock.settimeout(max(0.05, end - time.monotonic()))
+            # WORKAROUND https://github.com/python/cpython/issues/113280: one that was reset by now would stay open.
+            sock.getpeername()
             tls = self._identity.client_context().wrap_socket(
                 sock, server_hostname=self._server_name, do_handshake_on_connect=False
             )
@@ -181,14 +192,25 @@ class PeerConnection(http.client.HTTPConnection):
         assert isinstance(sock, ssl.SSLSocket)
         response = self._response(sock, method=method)
         try:
-            response.begin()
+            with self._head():
+                response.begin()
         except BaseException:
             response.close()
             raise
         return response
 
+    @contextlib.contextmanager
+    def _head(self) -> Iterator[None]:
+        self._head_began = self._bytes_in
+        try:
+            yield
+        finally:
+            self._head_began = None
+
     def before_read(self, sock: ssl.SSLSocket) -> None:
         """Reads wait until the deadline at most."""
+        if self._head_began is not None and self._bytes_in - self._head_began > MOST_HEAD_BYTES:
+            raise http.client.HTTPException("a head without end")
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:

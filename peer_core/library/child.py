@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Each process loads what its own work needs, as the watcher stays for as long as the peer.
 NICENESS = 10
+PR_SET_PDEATHSIG = 1
 REPORT_SECONDS = 0.5
 LOCKED_PAUSE_SECONDS = 1.0
 
@@ -36,6 +37,7 @@ def run_if_asked() -> None:
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """`worker CONFIG`, `watcher CONFIG` or `packer CONFIG`, with CONFIG as JSON."""
+    _end_with_parent()
     _be_polite()
     # Millions of small values, none of them in circles.
     gc.set_threshold(50_000, 20, 100)
@@ -55,6 +57,23 @@ def main(arguments: Sequence[str]) -> NoReturn:
     # Past the interpreter's own way out, which waits for the thread that hears.
     logging.shutdown()
     os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Where the system does it, at once, whatever the interpreter is at: it hears nothing while a pattern is matched.
+
+    Elsewhere the end of the input does, after that. The parent starts helpers in threads that outlive them.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    parent = os.getppid()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        # It died in between.
+        os._exit(0)
 
 
 def _be_polite() -> None:

@@ -280,15 +280,24 @@ class Library:
         """Those of the contents that some share holds, by the index."""
         return self._index.held(content_ids)
 
-    def adopt(self, path: Path, manifest: Manifest) -> None:
-        """Indexes a finished, verified file without reading it, when it lies in a share; else does nothing."""
+    def adopt(self, files: Sequence[tuple[Path, Manifest]]) -> None:
+        """Indexes finished, verified files without reading them, those that lie in a share."""
+        shares = self._index.shares()
+        folders: dict[Path, Path | None] = {}
+        for path, manifest in files if shares else ():
+            if path.parent not in folders:
+                folders[path.parent] = _resolved(path.parent)
+            folder = folders[path.parent]
+            row = next((row for row in shares if folder is not None and folder.is_relative_to(row.path)), None)
+            if folder is not None and row is not None:
+                self._adopt(row, folder / path.name, manifest)
+
+    def _adopt(self, row: ShareRow, place: Path, manifest: Manifest) -> None:
         try:
-            place = path.parent.resolve() / path.name
             status = place.lstat()
         except OSError:
             return
-        row = next((row for row in self._index.shares() if place.is_relative_to(row.path)), None)
-        if row is None or any(_is_inside(place, other) for other in self._excluded):
+        if any(_is_inside(place, other) for other in self._excluded):
             return
         inside = place.relative_to(row.path)
         regular = stat.S_ISREG(status.st_mode) and not is_link(status) and (row.hidden or not is_hidden(status))
@@ -318,6 +327,13 @@ class Library:
     def forget_tombstones(self, up_to: int) -> None:
         """To be called when the central has every change up to this number."""
         self._writing.forget_tombstones(up_to)
+
+
+def _resolved(folder: Path) -> Path | None:
+    try:
+        return folder.resolve()
+    except OSError:
+        return None
 
 
 def _progress(row: ShareRow, report: Report) -> Progress | None:

@@ -10,7 +10,7 @@ import queue
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -127,10 +127,17 @@ class Loose:
     def _hash(self, number: int, found: Sequence[Found], given_up: Any) -> None:
         total, done, told_at = sum(file.size for file in found), 0, time.monotonic()
         batch: list[Message] = []
+
+        def reading(inside: int) -> None:
+            nonlocal batch, told_at
+            if time.monotonic() - told_at > BATCH_SECONDS:
+                self._parent.say({"pack": number, "files": batch, "hashed": done + inside, "found": total})
+                batch, told_at = [], time.monotonic()
+
         shared = _Shared(self._library)
         try:
             for file in found:
-                signature, manifest = shared.known(file.place, self._renumbered) or self._read(file, given_up)
+                signature, manifest = shared.known(file.place, self._renumbered) or self._read(file, given_up, reading)
                 batch.append(_told(file, signature, manifest))
                 done += signature.size
                 late = time.monotonic() - told_at > BATCH_SECONDS
@@ -142,8 +149,8 @@ class Loose:
         self._parent.say({"pack": number, "files": batch, "hashed": done, "found": total})
         self._parent.say({"packed": number})
 
-    def _read(self, file: Found, given_up: Any) -> tuple[Signature, Manifest]:
-        """Raises Refused, and Cancelled."""
+    def _read(self, file: Found, given_up: Any, reading: Callable[[int], None]) -> tuple[Signature, Manifest]:
+        """`reading` is told how many bytes are done. Raises Refused, and Cancelled."""
         for attempt in range(ATTEMPTS):
             delay = 0.0
             try:
@@ -152,6 +159,7 @@ class Loose:
                     if not delay:
                         while not hashing.finished:
                             hashing.step(self._bench, given_up)
+                            reading(hashing.bytes_done)
                         return hashing.signature, hashing.manifest()
             except FileChangedError:
                 pass

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from io import FileIO
+from pathlib import Path
 
 from peer_core.errors import NotFoundError
 from peer_core.library.types import HeldFile
@@ -14,10 +15,13 @@ class ChangedError(NotFoundError):
     status = 410
 
 
-def open_held(held: HeldFile) -> FileIO:
-    """The open file. Raises ChangedError when it is another one by now, lies elsewhere, or cannot be read."""
+def open_held(held: HeldFile, resolved: Callable[[Path], Path] = Path.resolve) -> FileIO:
+    """The open file. `resolved`: a path without links; who opens many at once looks at each folder once.
+
+    Raises ChangedError when it is another one by now, lies elsewhere, or cannot be read.
+    """
     try:
-        if not held.path.parent.resolve().is_relative_to(held.root.resolve()):
+        if not resolved(held.path.parent).is_relative_to(resolved(held.root)):
             raise ChangedError("The file does not lie in its share any more.", "file-moved")
         # Without following a link, and without waiting should it be a pipe by now.
         flags = os.O_RDONLY

@@ -17,6 +17,17 @@ class Fetched:
                 "SELECT number, transfer, size FROM files WHERE parcel = ? AND done = 0 ORDER BY number", (parcel,)
             ).fetchall()
 
+    def own(self, parcel: int) -> list[str]:
+        """Transfers of files that are not here yet, but for those that another accepted offer has, too."""
+        with self._database.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT transfer FROM files WHERE parcel = ?1 AND done = 0 AND transfer <> '' "
+                "AND transfer NOT IN (SELECT f.transfer FROM files f JOIN offers o ON o.parcel = f.parcel "
+                "WHERE o.direction = 'in' AND o.state IN ('accepted', 'failed') AND o.parcel <> ?1)",
+                (parcel,),
+            )
+            return [row[0] for row in rows]
+
     def set_transfers(self, parcel: int, transfers: Sequence[tuple[int, str, bool]]) -> None:
         """(number of the file, its transfer, whether it is here already) each."""
         with self._database.write() as db:

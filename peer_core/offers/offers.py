@@ -184,9 +184,9 @@ class Offers:
 
     # What downloads ask
 
-    def senders(self, content_id: bytes) -> list[str]:
-        """Members who offered that content, which was accepted."""
-        return self._store.senders(content_id)
+    def senders(self, content_ids: Sequence[bytes]) -> list[list[str]]:
+        """Of each content the members who offered it, which was accepted."""
+        return self._store.senders(content_ids)
 
     def arrived(self, content_id: bytes) -> None:
         """To be called for each download that is done."""
@@ -205,6 +205,7 @@ class Offers:
     def _step(self) -> float:
         now = time.time()
         if self._store.expire(now):
+            self._store.drop_lists()
             self._changed()
         wait = soonest(self._store.all(), now)
         if self._courier is None:

@@ -7,11 +7,11 @@ import math
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from peer_core.errors import BadInputError, BarrioError, ConflictError
+from peer_core.errors import BadInputError, BarrioError, ConflictError, WithdrawnError
 from peer_core.offers.store import OfferStore
 from peer_core.offers.terms import News, Terms, read_offer
 from peer_core.offers.types import Direction, Offer, OfferState
@@ -26,10 +26,14 @@ MAX_OPEN_OF_ONE = 16
 MAX_FILES_OF_ONE = 40_000
 MAX_OPEN = 500
 MAX_NEW_OF_ONE = 60
+MAX_NEW_FILES_OF_ONE = 40_000
 NEW_SECONDS = 600.0
 KEPT_OF_ONE = 50
 PARSED_AT_ONCE = 2
 PARSE_WAIT_SECONDS = 2.0
+# Of what a rule takes: so many offers at a time, the others wait for their turn, and so many files a day.
+RULE_OPEN = 4
+RULE_FILES = 20_000
 # Between two looks at what is being fetched, so many times as long as one took.
 LOOK_SHARE = 20.0
 
@@ -37,6 +41,18 @@ LOOK_SHARE = 20.0
 class TooManyError(BarrioError):
     title = "Too many offers at once"
     status = 429
+
+
+class RuleUsedUpError(BarrioError):
+    title = "A rule has taken much"
+    status = 429
+
+
+_WITHDRAWN = trouble_of(
+    WithdrawnError(
+        "The sender has withdrawn the offer. What is here stays; resume it to look for others.", "offer-taken-back"
+    )
+)
 
 
 class Receiving:
@@ -50,9 +66,9 @@ class Receiving:
         self._changed = changed
         self._parsing = threading.BoundedSemaphore(PARSED_AT_ONCE)
         self._lock = threading.Lock()
-        # Under _lock: monotonic times of the newest offers of each member (taking one in is one step for all), and
-        # contents that came in since `follow`, while something is being fetched.
-        self._recent: dict[str, deque[float]] = {}
+        # Under _lock: monotonic times and numbers of files of the newest offers of each member (taking one in is one
+        # step for all), and contents that came in since `follow`, while something is being fetched.
+        self._recent: dict[str, deque[tuple[float, int]]] = {}
         self._arrived: set[bytes] = set()
         self._fetching = True
         # Of `follow`, which one thread calls: when it looks again (monotonic), what it found, and for how long still it
@@ -81,18 +97,20 @@ class Receiving:
 
     def _admit(self, caller: str, files: int) -> None:
         now = time.monotonic()
-        self._recent = {peer: times for peer, times in self._recent.items() if times[-1] > now - NEW_SECONDS}
+        self._recent = {peer: times for peer, times in self._recent.items() if times[-1][0] > now - NEW_SECONDS}
         recent = self._recent.get(caller) or deque(maxlen=MAX_NEW_OF_ONE)
         open_of_one, files_of_one = self._store.counts(Direction.IN, caller)
         if open_of_one >= MAX_OPEN_OF_ONE or files_of_one + files > MAX_FILES_OF_ONE:
             raise TooManyError(
                 "This member has not answered your other offers yet; wait, or withdraw some.", "offers-unanswered"
             )
-        if len(recent) == MAX_NEW_OF_ONE and recent[0] > now - NEW_SECONDS:
+        new_files = files + sum(count for at, count in recent if at > now - NEW_SECONDS)
+        full = len(recent) == MAX_NEW_OF_ONE and recent[0][0] > now - NEW_SECONDS
+        if full or new_files > MAX_NEW_FILES_OF_ONE:
             raise TooManyError("You have offered much to this member just now; wait a while.", "offers-much")
         if self._store.counts(Direction.IN)[0] >= MAX_OPEN:
             raise TooManyError("This member has too many offers already; try again later.", "offers-too-many")
-        recent.append(now)
+        recent.append((now, files))
         # Only now: none of them is ever empty.
         self._recent[caller] = recent
 
@@ -109,6 +127,7 @@ class Receiving:
             raise BadInputError("A sender can only withdraw an offer.", "offer-sender-news")
         before = (OfferState.DELIVERED, OfferState.ACCEPTED, OfferState.FAILED)
         if self._store.move(offer.id, OfferState.WITHDRAWN, before, now=time.time(), told=OfferState.WITHDRAWN):
+            self._give_up(offer.parcel)
             self._changed()
             return OfferState.WITHDRAWN
         return offer.state
@@ -123,10 +142,11 @@ class Receiving:
         make_usable(where)
         check_room(where, offer.bytes, 0)
         undecided = (OfferState.DELIVERED, OfferState.FAILED)
+        self._store.expire(time.time())
         if not self._store.move(offer.id, OfferState.ACCEPTED, undecided, folder=str(where)):
             raise ConflictError(too_late(self._store.get(offer.id)))
         try:
-            self._fetch(offer, where)
+            made = self._fetch(offer, where)
         except BarrioError:
             self._store.move(
                 offer.id,
@@ -137,16 +157,31 @@ class Receiving:
                 folder=offer.folder,
             )
             raise
+        now = self._store.get(offer.id)
+        if now is None or now.state is OfferState.WITHDRAWN:
+            # While it was being queued: its list may be gone.
+            self._transfers.end(made, _WITHDRAWN)
         self._changed()
 
     def decline(self, offer: Offer) -> None:
         """Raises ConflictError when it is too late."""
         if not self._store.move(offer.id, OfferState.DECLINED, (OfferState.DELIVERED,), now=time.time()):
             raise ConflictError(too_late(self._store.get(offer.id)))
+        self._store.drop_lists()
         self._changed()
 
+    def _give_up(self, parcel: int) -> None:
+        """Ends what is fetched of a withdrawn offer alone; files that are complete stay. Its list goes last: a program
+        that was killed goes by it."""
+        self._transfers.end(self._store.fetched.own(parcel), _WITHDRAWN)
+        self._store.drop_lists()
+
     def go_on(self) -> None:
-        """At the start: fetches what was accepted when the last run ended before it was queued."""
+        """At the start: fetches what was accepted when the last run ended before it was queued, and ends the rest of
+        what was withdrawn."""
+        for offer in self._store.known():
+            if offer.direction is Direction.IN and offer.state is OfferState.WITHDRAWN:
+                self._give_up(offer.parcel)
         for offer in self._accepted():
             if any(not transfer for _, transfer, _ in self._store.fetched.missing(offer.parcel)):
                 try:
@@ -155,17 +190,27 @@ class Receiving:
                     self._end(offer, OfferState.FAILED, error)
 
     def apply_rules(self) -> None:
-        """Accepts what the person accepts always; where that fails, the person is asked, and sees why."""
+        """Accepts what the person accepts always, in bounds; where that fails, the person is asked, and sees why."""
         rules = {rule.peer_id: rule for rule in self._store.rules()}
         if not rules:
             return
-        for offer in self._store.all():
+        incoming = [offer for offer in self._store.all() if offer.direction is Direction.IN]
+        at_once = Counter(offer.peer_id for offer in incoming if offer.state is OfferState.ACCEPTED)
+        # In the order in which they came.
+        for offer in reversed(incoming):
             rule = rules.get(offer.peer_id)
-            waits = offer.direction is Direction.IN and offer.state is OfferState.DELIVERED and offer.trouble is None
-            if rule is None or not waits or offer.bytes > rule.max_bytes:
+            waits = offer.state is OfferState.DELIVERED and offer.trouble is None
+            if rule is None or not waits or offer.bytes > rule.max_bytes or at_once[offer.peer_id] >= RULE_OPEN:
                 continue
             try:
+                if not self._store.take_by_rule(offer.peer_id, offer.files, RULE_FILES, time.time()):
+                    raise RuleUsedUpError(
+                        "The rule for this member takes {files} files a day at most; look at this offer yourself.",
+                        "rule-used-up",
+                        files=RULE_FILES,
+                    )
                 self.accept(offer, rule.folder or None)
+                at_once[offer.peer_id] += 1
             except ConflictError:
                 continue
             except BarrioError as error:
@@ -237,13 +282,15 @@ class Receiving:
                 self._changed()
         return offer.files_done, min(offer.bytes, offer.bytes_done + sum(t.bytes_done for t in going))
 
-    def _fetch(self, offer: Offer, folder: Path) -> None:
+    def _fetch(self, offer: Offer, folder: Path) -> list[str]:
+        """The transfers that bring it."""
         files = self._store.files(offer.parcel)
         wanted = [Wanted(f.content_id, tuple(f.folder.split("/")) if f.folder else (), f.name, f.size) for f in files]
         made = self._transfers.add_folder(wanted, folder)
         self._store.fetched.set_transfers(
             offer.parcel, [(number, t.id, t.state is TransferState.DONE) for number, t in enumerate(made)]
         )
+        return [transfer.id for transfer in made]
 
     def _end(self, offer: Offer, state: OfferState, error: BarrioError | None = None) -> None:
         before = (OfferState.ACCEPTED, OfferState.FAILED)

@@ -96,6 +96,7 @@ class Sending:
         if all(not other.state.open for other in self._store.of_parcel(offer.parcel)):
             self._packer.drop(offer.parcel)
             self._progress.pop(offer.parcel, None)
+        self._store.drop_lists()
         self._changed()
 
     def told(self, offer: Offer, news: News) -> OfferState:
@@ -121,6 +122,7 @@ class Sending:
             return offer.state
         if not news.state.open:
             self._store.set_progress(offer.id, *done)
+            self._store.drop_lists()
         self._changed()
         return news.state
 
@@ -150,7 +152,8 @@ class Sending:
 
     def found(self, number: int, files: Sequence[PackedFile], hashed: int, total: int) -> None:
         try:
-            self._store.fill(number, files)
+            if files:
+                self._store.fill(number, files)
         except StorageError as error:
             self._refuse(number, error)
             return

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from peer_core.library.packer import PackedFile
 from peer_core.library.types import HeldFile
 from peer_core.offers.fetched import Fetched
 from peer_core.offers.rows import SELECT, any_of, held, names_in, names_of, offer
-from peer_core.offers.types import OPEN, Direction, Offer, OfferedFile, OfferState, Rule
+from peer_core.offers.types import OPEN, OVER, Direction, Offer, OfferedFile, OfferState, Rule
 from peer_core.transfer.record import trouble_to_json
 from peer_core.transfer.types import Trouble
 from protos.sentences import say
@@ -24,6 +25,7 @@ KIND = Kind(
         "database-offers-damaged",
     ),
 )
+RULE_SECONDS = 86_400.0
 _ADD = (
     "INSERT INTO offers (id, direction, peer_id, peer_name, number, parcel, state, told, created, expires, folder, "
     "files_done, bytes_done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)"
@@ -102,20 +104,19 @@ class OfferStore:
             rows = db.execute(
                 "SELECT f.parcel, f.number, f.root, f.place, f.inode, f.size, f.mtime_ns, f.hashes FROM files f "
                 "JOIN offers o ON o.parcel = f.parcel WHERE f.content_id = ? AND o.direction = 'out' AND o.peer_id = ? "
-                "AND o.state IN ('waiting', 'delivered', 'accepted') LIMIT 32",
-                (content_id, peer_id),
+                "AND (o.state = 'accepted' OR (o.state IN ('waiting', 'delivered') AND o.expires >= ?)) LIMIT 32",
+                (content_id, peer_id, time.time()),
             ).fetchall()
         return [(parcel, number, held(file, content_id)) for parcel, number, *file in rows]
 
-    def senders(self, content_id: bytes) -> list[str]:
-        """Members whose accepted offers have that content."""
+    def senders(self, content_ids: Sequence[bytes]) -> list[list[str]]:
+        """Of each content the members whose accepted offers have it."""
+        question = (
+            "SELECT DISTINCT o.peer_id FROM files f JOIN offers o ON o.parcel = f.parcel "
+            "WHERE f.content_id = ? AND o.direction = 'in' AND o.state IN ('accepted', 'failed')"
+        )
         with self._database.read() as db:
-            rows = db.execute(
-                "SELECT DISTINCT o.peer_id FROM files f JOIN offers o ON o.parcel = f.parcel "
-                "WHERE f.content_id = ? AND o.direction = 'in' AND o.state IN ('accepted', 'failed')",
-                (content_id,),
-            )
-            return [row[0] for row in rows]
+            return [[row[0] for row in db.execute(question, (content_id,))] for content_id in content_ids]
 
     def name_of(self, peer_id: str) -> str:
         """What that member was called when it was last heard of; "" when it never was."""
@@ -188,7 +189,10 @@ class OfferStore:
             db.execute("UPDATE parcels SET files = 0, bytes = 0 WHERE id = ?", (parcel,))
 
     def fill(self, parcel: int, files: Sequence[PackedFile]) -> None:
+        """More files of a parcel that is being prepared for somebody."""
         with self._database.write() as db:
+            if not db.execute("SELECT 1 FROM offers WHERE parcel = ? AND state = 'preparing'", (parcel,)).fetchone():
+                return
             (first,) = db.execute("SELECT files FROM parcels WHERE id = ?", (parcel,)).fetchone() or (0,)
             db.executemany(
                 "INSERT INTO files (parcel, number, folder, name, size, content_id, place, root, mtime_ns, inode, "
@@ -295,6 +299,18 @@ class OfferStore:
                 (rule.peer_id, rule.peer_name, rule.folder, rule.max_bytes),
             )
 
+    def take_by_rule(self, peer_id: str, files: int, most: int, now: float) -> bool:
+        """Counts `files` that a rule is to take; False, when it took so many within a day that these are too many."""
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE rules SET since = ?1, files = 0 WHERE peer_id = ?2 AND NOT since BETWEEN ?1 - ?3 AND ?1",
+                (now, peer_id, RULE_SECONDS),
+            )
+            taken = db.execute(
+                "UPDATE rules SET files = files + ?1 WHERE peer_id = ?2 AND files + ?1 <= ?3", (files, peer_id, most)
+            )
+            return taken.rowcount > 0
+
     def remove_rule(self, peer_id: str) -> bool:
         with self._database.write() as db:
             return db.execute("DELETE FROM rules WHERE peer_id = ?", (peer_id,)).rowcount > 0
@@ -312,6 +328,14 @@ class OfferStore:
         """Takes an ended one off the list. It stays on disk until `delete`."""
         with self._database.write() as db:
             db.execute("UPDATE offers SET forgotten = 1 WHERE id = ?", (offer_id,))
+
+    def drop_lists(self) -> None:
+        """Takes away the files of what nobody will fetch any more; how many there were, and their names, stay."""
+        with self._database.write() as db:
+            db.execute(
+                "DELETE FROM files WHERE parcel IN (SELECT parcel FROM offers WHERE state IN " + any_of(OVER) + ") "
+                "AND parcel NOT IN (SELECT parcel FROM offers WHERE state NOT IN " + any_of(OVER) + ")"
+            )
 
     def delete(self, offer_ids: Iterable[str]) -> None:
         """Also of what the other end does not know yet."""

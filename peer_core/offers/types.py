@@ -34,6 +34,8 @@ class OfferState(Enum):
 
 
 OPEN = (OfferState.PREPARING, OfferState.WAITING, OfferState.DELIVERED, OfferState.ACCEPTED)
+# Nothing of it is fetched any more.
+OVER = (OfferState.DECLINED, OfferState.WITHDRAWN, OfferState.EXPIRED)
 UNDECIDED = (OfferState.PREPARING, OfferState.WAITING, OfferState.DELIVERED)
 
 

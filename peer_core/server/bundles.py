@@ -5,8 +5,10 @@ import struct
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from io import FileIO
+from pathlib import Path
 
 from peer_core.content import SMALL_BYTES
 from peer_core.errors import BadInputError, NotFoundError
@@ -63,8 +65,9 @@ def bundle(served: Iterable[Served | None]) -> tuple[FileIO, int]:
     file = _nameless()
     try:
         left, length = MOST_BYTES, 0
+        resolved = cache(Path.resolve)
         for each in served:
-            data = _read(each, left) if each is not None else None
+            data = _read(each, left, resolved) if each is not None else None
             part = SIZE.pack(NOT_HERE) if data is None else SIZE.pack(len(data)) + data
             left -= len(data or b"")
             length += len(part)
@@ -76,12 +79,12 @@ def bundle(served: Iterable[Served | None]) -> tuple[FileIO, int]:
     return file, length
 
 
-def _read(served: Served, most: int) -> bytes | None:
+def _read(served: Served, most: int, resolved: Callable[[Path], Path]) -> bytes | None:
     size = served.manifest.size
     if size > min(SMALL_BYTES, most) or not served.covers(0, size):
         return None
     try:
-        with served.open() as file:
+        with served.open(resolved) as file:
             data = file.read(size)
             # After reading: so what changed meanwhile is not given as what it was.
             return data if len(data) == size and served.watch(file)() else None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from io import FileIO
+from pathlib import Path
 from typing import Protocol
 
 from peer_core.content import Manifest
@@ -22,8 +23,8 @@ class Served(Protocol):
     def covers(self, start: int, length: int) -> bool:
         """Whether all these bytes are here."""
 
-    def open(self) -> FileIO:
-        """Raises ChangedError or OSError when they cannot be read now."""
+    def open(self, resolved: Callable[[Path], Path] = Path.resolve) -> FileIO:
+        """`resolved`: as of `open_held`. Raises ChangedError or OSError when they cannot be read now."""
 
     def watch(self, file: FileIO) -> Callable[[], bool]:
         """To be asked while it is sent: whether it is still what it was."""
@@ -41,8 +42,8 @@ class ServedFile:
     def covers(self, start: int, length: int) -> bool:
         return True
 
-    def open(self) -> FileIO:
-        return open_held(self._held)
+    def open(self, resolved: Callable[[Path], Path] = Path.resolve) -> FileIO:
+        return open_held(self._held, resolved)
 
     def watch(self, file: FileIO) -> Callable[[], bool]:
         return watcher(self._held, file)
@@ -62,7 +63,7 @@ class ServedPart:
         first, last = start // self.manifest.piece_size, (start + length - 1) // self.manifest.piece_size
         return all(piece in self._part.present for piece in range(first, last + 1))
 
-    def open(self) -> FileIO:
+    def open(self, resolved: Callable[[Path], Path] = Path.resolve) -> FileIO:
         return self._part.open_again()
 
     def watch(self, file: FileIO) -> Callable[[], bool]:

@@ -20,6 +20,8 @@ MOST_CONTENTS = 256
 MOST_BYTES = 8 << 20
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
+# Whoever sends less than this, with no limit of ours, makes room for others.
+SLOWEST_BYTES_PER_SECOND = 4 << 10
 CHUNK = 64 << 10
 SIZE = struct.Struct(">Q")
 NOT_HERE = (1 << 64) - 1
@@ -39,6 +41,8 @@ class Bundles:
         )
         self._opened = False
         self.received = 0
+        # When it is too slow (monotonic), by what came.
+        self._late_at = 0.0
 
     def stop(self) -> None:
         """Ends what is under way with PeerUnreachableError; returns at once."""
@@ -51,8 +55,18 @@ class Bundles:
     def fetch(self, content_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, Manifest] | None]:
         """For each content its id, bytes and manifest, or None when the holder does not give it this way; at most 256.
 
-        Raises PeerUnreachableError, PeerMisbehavedError.
+        Raises InLineError, when it may be asked again; PeerUnreachableError, PeerMisbehavedError.
         """
+        try:
+            yield from self._fetched(content_ids)
+        except InLineError:
+            raise
+        except BaseException:
+            # What is left of that answer is not to be taken for the next one.
+            self._connection.close()
+            raise
+
+    def _fetched(self, content_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, Manifest] | None]:
         with converted(self.holder.name), self._answer(content_ids) as response:
             for content_id in content_ids:
                 (size,) = SIZE.unpack(self._read(response, SIZE.size))
@@ -76,38 +90,36 @@ class Bundles:
                 )
 
     def _answer(self, content_ids: Sequence[bytes]) -> http.client.HTTPResponse:
-        """The answer, of which only the body is left to be read; waits in line when it must."""
+        """The answer, of which only the body is left to be read."""
         body = json.dumps({"contents": [encode_id(content_id) for content_id in content_ids]}).encode()
         headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
-        while True:
-            connection = self._connection
-            if not self._opened:
-                connection.open(CONNECT_SECONDS)
-                self._opened = True
-            connection.deadline = time.monotonic() + STALL_SECONDS
-            connection.request("POST", "/v1/bundle", body, headers)
-            response = connection.getresponse()
-            try:
-                try:
-                    check_status(response, self.holder.name)
-                except InLineError as told:
-                    with response:
-                        read_bounded(response, MOST_ANSWER_BYTES, self.holder.name)
-                    self._stopping.wait(told.seconds)
-                    continue
-                if response.status != http.client.OK:
-                    # An older program, that does not know the question.
-                    raise GoneError(
-                        "{name} answered with status {status}.",
-                        "holder-status",
-                        name=self.holder.name,
-                        status=response.status,
-                    )
-            except BaseException:
-                response.close()
-                raise
-            connection.deadline = None
-            return response
+        connection = self._connection
+        if not self._opened:
+            connection.open(CONNECT_SECONDS)
+            self._opened = True
+        connection.deadline = time.monotonic() + STALL_SECONDS
+        connection.request("POST", "/v1/bundle", body, headers)
+        response = connection.getresponse()
+        try:
+            check_status(response, self.holder.name)
+            if response.status != http.client.OK:
+                # An older program, that does not know the question.
+                raise GoneError(
+                    "{name} answered with status {status}.",
+                    "holder-status",
+                    name=self.holder.name,
+                    status=response.status,
+                )
+        except InLineError:
+            # So that the connection can be used again.
+            with response:
+                read_bounded(response, MOST_ANSWER_BYTES, self.holder.name)
+            raise
+        except BaseException:
+            response.close()
+            raise
+        self._late_at = time.monotonic() + STALL_SECONDS
+        return response
 
     def _read(self, response: http.client.HTTPResponse, length: int) -> bytes:
         """Just so many bytes, no faster than the limits allow."""
@@ -115,13 +127,19 @@ class Bundles:
         view = memoryview(data)
         while got < length:
             want = min(CHUNK, length - got)
+            began = time.monotonic()
             allowed = self._intake.allow(self.holder.peer_id, want, self._stopping.is_set)
+            self._late_at += time.monotonic() - began
             if not allowed:
                 raise PeerUnreachableError("The download stops.", "download-stops")
+            # A holder that drips is left: another one is asked, or each file by itself.
+            self._connection.deadline = self._late_at + allowed / SLOWEST_BYTES_PER_SECOND
             count = response.readinto(view[got : got + allowed])
             self._intake.give_back(self.holder.peer_id, allowed - count)
             if not count:
                 raise http.client.IncompleteRead(b"")
             got += count
+            self._late_at += count / SLOWEST_BYTES_PER_SECOND
+            self._late_at = min(self._late_at, time.monotonic() + STALL_SECONDS)
         self.received += length
         return bytes(data)

@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from peer_core.content import Manifest
-from peer_core.errors import BarrioError, NoSourceError, PeerMisbehavedError, StorageError
+from peer_core.errors import BarrioError, MissingPartError, NoSourceError, PeerMisbehavedError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.safe_names import safe_name
@@ -28,6 +28,7 @@ from peer_core.transfer.types import (
     Finder,
     Holder,
     Locator,
+    ManyAdopter,
     ManyLocator,
     Transfer,
     TransferState,
@@ -57,6 +58,7 @@ class Surroundings:
     exchange: Exchange
     find: Finder
     locate_all: ManyLocator
+    adopt_all: ManyAdopter
 
 
 class Job:
@@ -141,12 +143,12 @@ class Job:
         )
 
     def _check_part(self) -> None:
-        """Raises StorageError, once, for a partial file that is not where it was: a hand may bring it back."""
+        """Raises MissingPartError, once, for a partial file that is not where it was: a hand may bring it back."""
         record = self.record
         if record.part is None or not record.bytes_done or record.part.exists():
             return
         record.pieces_done = record.bytes_done = 0
-        raise StorageError(
+        raise MissingPartError(
             "The partial file {name} is not in {folder} any more. Bring it back, or set the folder "
             "for downloads to where it is now, and resume; otherwise resuming begins again.",
             "part-moved",

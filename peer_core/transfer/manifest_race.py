@@ -77,7 +77,7 @@ class ManifestRace:
         try:
             connection.open(CONNECT_SECONDS)
             with converted(connection.who):
-                manifest = Manifest.from_bytes(self._body(connection), self._content_id)
+                manifest = self._proven(connection.who, self._body(connection))
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             log.info("no manifest: %s", error.logged)
             failure = error
@@ -89,6 +89,16 @@ class ManifestRace:
                 if failure is not None and not self._over:
                     self._failure = failure
                 self._condition.notify_all()
+
+    def _proven(self, who: str, data: bytes) -> Manifest:
+        try:
+            return Manifest.from_bytes(data, self._content_id)
+        except PeerMisbehavedError as error:
+            raise PeerMisbehavedError(
+                "{name} sent a list of pieces that is not this file's; nothing of it is kept.",
+                "holder-manifest",
+                name=who,
+            ) from error
 
     def _body(self, connection: PeerConnection) -> bytes:
         connection.deadline = time.monotonic() + HEAD_SECONDS

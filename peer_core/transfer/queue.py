@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from peer_core.content import Manifest
 from peer_core.errors import BadInputError, ConflictError, NotFoundError
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
@@ -26,6 +27,7 @@ from peer_core.transfer.types import (
     Adopter,
     Finder,
     Locator,
+    ManyAdopter,
     ManyLocator,
     Move,
     Priority,
@@ -33,9 +35,12 @@ from peer_core.transfer.types import (
     SourceState,
     Transfer,
     TransferState,
+    Trouble,
     Wanted,
 )
 
+# Codes of StorageError and MissingPartError.
+DISK_TROUBLES = ("storage", "missing-part")
 _ENDED = (TransferState.DONE, TransferState.FAILED)
 
 
@@ -72,12 +77,19 @@ class Transfers:
         adopt: Adopter,
         find: Finder = lambda ids: [],
         locate_all: ManyLocator | None = None,
+        adopt_all: ManyAdopter | None = None,
     ) -> None:
         """Begins with the transfers that were active when the last run ended."""
+
+        def one_by_one(files: Sequence[tuple[Path, Manifest]]) -> None:
+            for path, manifest in files:
+                adopt(path, manifest)
+
         many = locate_all or (lambda ids: [locate(content_id) for content_id in ids])
+        adopting = adopt_all or one_by_one
         received, intake = self._received, self._intake
         around = (identity, self._store, locate, adopt, self._promised, received, intake)
-        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many))
+        self._runner.start(Surroundings(*around, self.quarantine, self.exchange, find, many, adopting))
 
     def stop_soon(self) -> None:
         """Tells all jobs to stop where they are; they go on at the next start."""
@@ -259,6 +271,15 @@ class Transfers:
             else:
                 self._runner.remove(record, keep)
 
+    def end(self, transfer_ids: Iterable[str], trouble: Trouble) -> None:
+        """Those that are not done fail for that reason, and may be resumed; what is here of them stays.
+
+        Raises StorageError.
+        """
+        with self._condition:
+            found = [self._roster.records.get(each) for each in transfer_ids]
+            self._runner.fail([record for record in found if record is not None], trouble)
+
     def pause_all(self) -> None:
         """All that would go on by itself. Raises StorageError."""
         with self._condition:
@@ -344,10 +365,12 @@ class Transfers:
             finally:
                 self._runner.halted = False
             moved = follow((record for record in below if not self._runner.runs(record.id)), old, new)
-            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, old, new)]
+            folders = [f.record for f in self._roster.folders.values() if follow_folder(f.record, f.files, old, new)]
             self._store.save_all(moved, folders)
             for record in moved:
-                if record.state is TransferState.PAUSED and record.trouble is not None and record.id in running:
+                trouble = record.trouble if record.state is TransferState.PAUSED else None
+                # Its trouble with the old place is over; it may have come between the move and the word of it.
+                if trouble is not None and (record.id in running or trouble.code in DISK_TROUBLES):
                     self._take_up(record)
             self._condition.notify_all()
 
@@ -363,7 +386,7 @@ class Transfers:
 
     def _take_up(self, record: Record) -> Transfer:
         """Queues a resting transfer."""
-        self._runner.take_back(record.id, Wish.PAUSE)
+        self._runner.take_back(record.id, Wish.PAUSE, Wish.FAIL)
         if not self._runner.runs(record.id):
             self.quarantine.lift(s.peer_id for s in record.sources if s.state is SourceState.BANNED)
             record.state, record.trouble = TransferState.QUEUED, None

@@ -102,9 +102,10 @@ def trouble_from_json(text: str | None) -> Trouble | None:
 
 
 def sources_to_json(sources: tuple[SourceReport, ...]) -> str:
+    # Not asdict, which copies what cannot change: there may be very many of them.
     return json.dumps(
         [
-            {**asdict(s), "state": s.state.value, "reason": None if s.reason is None else as_text(s.reason)}
+            {**vars(s), "state": s.state.value, "reason": None if s.reason is None else as_text(s.reason)}
             for s in sources
         ]
     )

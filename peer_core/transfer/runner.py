@@ -25,6 +25,7 @@ TOGETHER = 256
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 STOP_SECONDS = 3.0
 ROOM_SECONDS = 2.0
+_ENDED = (TransferState.DONE, TransferState.FAILED, TransferState.SKIPPED)
 log = logging.getLogger("barrio.transfer")
 
 
@@ -36,6 +37,7 @@ class Wish(Enum):
     KEEP = "cancel, but keep the partial file"
     SKIP = "not wanted"
     REST = "stop, and stay queued"
+    FAIL = "fail, for a reason that is given"
 
 
 class Runner:
@@ -59,6 +61,7 @@ class Runner:
         self._retry_at: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
         self._wishes: dict[str, Wish] = {}
+        self._reasons: dict[str, Trouble] = {}
         self._no_room = {record.id for record in roster.records.values() if lacks_room(record)}
         self._room_at = 0.0
         self._stopping = False
@@ -116,6 +119,19 @@ class Runner:
                     self._jobs[each][0].stop()
                     stopped.append(each)
         self._condition.wait_for(lambda: not any(each in self._jobs for each in stopped), STOP_SECONDS)
+
+    def fail(self, records: Iterable[Record], trouble: Trouble) -> None:
+        """Ends those that are not ended, for that reason. Raises StorageError."""
+        mine = [record for record in records if record.state not in _ENDED]
+        running = [record.id for record in mine if self.runs(record.id)]
+        resting = [record for record in mine if not self.runs(record.id)]
+        for record in resting:
+            self.forget(record.id)
+            record.state, record.trouble = TransferState.FAILED, trouble
+            self._roster.settle(record)
+        self._store.save_all(resting)
+        self._reasons.update(dict.fromkeys(running, trouble))
+        self.stop_jobs(running, Wish.FAIL)
 
     def take_back(self, record_id: str, *wishes: Wish) -> None:
         """A job that has not ended yet is queued again when it does."""
@@ -244,9 +260,11 @@ class Runner:
                     ended.append((record, TransferState.QUEUED, None))
                 else:
                     ended.append((record, state, trouble))
-            self._settle(ended, False)
+            self._settle(ended, False, done_is_saved=True)
 
-    def _settle(self, ended: Sequence[tuple[Record, TransferState, Trouble | None]], moved: bool) -> None:
+    def _settle(
+        self, ended: Sequence[tuple[Record, TransferState, Trouble | None]], moved: bool, done_is_saved: bool = False
+    ) -> None:
         """What becomes of the files of a job that has ended, by its outcome and by what was wished meanwhile."""
         self._threads -= 1
         changed: list[Record] = []
@@ -258,11 +276,14 @@ class Runner:
                 record.state, record.trouble = state, trouble
                 if wish is Wish.PAUSE and state.active:
                     record.state, record.trouble = TransferState.PAUSED, None
+                reason = self._reasons.pop(record.id, None)
+                if wish is Wish.FAIL and state is not TransferState.DONE:
+                    record.state, record.trouble = TransferState.FAILED, reason
                 waits = state is TransferState.WAITING and wish is None
                 if waits:
                     self._retry_later(record, moved)
                 try:
-                    if self._rest(record, wish, waits):
+                    if self._rest(record, wish, waits) and not (done_is_saved and state is TransferState.DONE):
                         changed.append(record)
                 except StorageError as error:
                     log.warning("the state of a transfer could not be kept: %s", error.logged)

@@ -3,22 +3,23 @@
 `run` belongs to one thread. What it cannot get this way it leaves; the usual job tells why, or gets it after all.
 """
 
-import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
-from peer_core.errors import BadInputError, PeerMisbehavedError, PeerUnreachableError, StorageError
+from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
+from peer_core.transfer.answers import InLineError
 from peer_core.transfer.bundle import MOST_BYTES, MOST_CONTENTS, Bundles
-from peer_core.transfer.finishing import check_room, free_names, give_name, part_beside, sync_folder
+from peer_core.transfer.finishing import check_room, free_names, give_name
 from peer_core.transfer.job import Stopped, Surroundings
-from peer_core.transfer.part_file import storage_error
+from peer_core.transfer.landing import Landing
 from peer_core.transfer.record import Record, merged
 from peer_core.transfer.types import Holder, SourceReport, SourceState, Transfer, TransferState
+
+# So long it waits in line in vain; then it looks for holders again.
+LINE_SECONDS = 60.0
 
 
 def is_small(record: Record) -> bool:
@@ -49,21 +50,27 @@ class SmallJob:
     def __init__(self, records: Sequence[Record], around: Surroundings) -> None:
         self.records = list(records)
         self._around = around
+        self._landing = Landing()
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         # Guarded by _lock.
-        self.stopping = False
         self._bundles: Bundles | None = None
 
     def stop(self) -> None:
         """Ends `run` soon with Stopped; returns at once."""
         with self._lock:
-            self.stopping = True
+            self._stop.set()
             bundles = self._bundles
         if bundles is not None:
             bundles.stop()
 
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
     def run(self) -> None:
-        """Raises Stopped, StorageError; what locating raises. What is done is done in all cases."""
+        """Raises Stopped, StorageError; what locating raises; InLineError when only those that let it wait have the
+        rest. What is done is done in all cases."""
         waiting = {record.id: record for record in self.records if not self._was_named(record)}
         if not waiting:
             return
@@ -78,15 +85,33 @@ class SmallJob:
             inside = [r.size or 0 for r in waiting.values() if r.folder == folder]
             check_room(folder, sum(inside), 0)
         # Whoever has the most of them first; the next one is asked for what is left.
-        for peer_id in sorted(names, key=lambda p: -len(names[p])):
-            mine = [record for each, record in waiting.items() if each in names[peer_id]]
-            # Another job may just have caught it.
-            if mine and not self._around.quarantine.holds(peer_id):
-                self._fetch(holders[peer_id], mine)
-                waiting = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
-            self._check_stop()
+        asked = sorted(names, key=lambda p: -len(names[p]))
+        until = time.monotonic() + LINE_SECONDS
+        while asked:
+            in_line: dict[str, InLineError] = {}
+            for peer_id in asked:
+                mine = [record for each, record in waiting.items() if each in names[peer_id]]
+                # Another job may just have caught it.
+                if mine and not self._around.quarantine.holds(peer_id):
+                    told = self._fetch(holders[peer_id], mine)
+                    if told is not None:
+                        in_line[peer_id] = told
+                    left = {each: r for each, r in waiting.items() if r.state is not TransferState.DONE}
+                    if len(left) < len(waiting):
+                        until = time.monotonic() + LINE_SECONDS
+                    waiting = left
+                self._check_stop()
+            asked = list(in_line) if waiting else []
+            if asked:
+                soonest = min(in_line.values(), key=lambda told: told.seconds)
+                if time.monotonic() > until:
+                    if all(any(each in names[peer_id] for peer_id in asked) for each in waiting):
+                        # Somebody else may have come meanwhile.
+                        raise soonest
+                    return
+                self._stop.wait(soonest.seconds)
 
-    def _fetch(self, holder: Holder, records: list[Record]) -> None:
+    def _fetch(self, holder: Holder, records: list[Record]) -> InLineError | None:
         bundles = Bundles(self._around.identity, holder, self._around.intake)
         with self._lock:
             self._bundles = bundles
@@ -94,6 +119,8 @@ class SmallJob:
             self._check_stop()
             for some in _in_answers(records):
                 self._land(holder, self._fetched(bundles, some))
+        except InLineError as told:
+            return told
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             self._check_stop()
             state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
@@ -106,6 +133,7 @@ class SmallJob:
             with self._lock:
                 self._bundles = None
             bundles.close()
+        return None
 
     def _fetched(self, bundles: Bundles, records: list[Record]) -> list[tuple[Record, bytes, Manifest]]:
         """What came, also when the holder breaks off in the middle: it raises at the next question."""
@@ -124,21 +152,22 @@ class SmallJob:
 
     def _land(self, holder: Holder, arrived: list[tuple[Record, bytes, Manifest]]) -> None:
         """Writes and names them. Each step is on disk before the next, for all of them together."""
-        store = self._around.store
+        store, landing = self._around.store, self._landing
         report = SourceReport(holder.peer_id, holder.name, SourceState.IDLE, 1, 0, 0.0, 0, None)
         now = time.time()
-        arrived = [each for each in arrived if _write(each[0], each[1])]
-        store.save_all([record for record, _, _ in arrived])
+        written = landing.write([(record, data) for record, data, _ in arrived])
+        arrived = [each for each, there in zip(arrived, written, strict=True) if there]
+        store.save_places([record for record, _, _ in arrived])
         for record, data, manifest in arrived:
             assert record.part is not None and record.path is not None
             while not give_name(record.part, record.path, sync=False):
                 record.path = next(free_names(record.folder, record.name))
-                store.save(record)
+                store.save_places([record])
+            landing.named(record.path)
             gave = replace(report, pieces=manifest.count, bytes=len(data), received=len(data), verified=now)
-            record.sources = merged(record.sources, (gave,))
+            record.sources = merged(record.sources, (gave,)) if record.sources else (gave,)
             record.given = {holder.peer_id: [[0, manifest.count - 1]]} if manifest.count else {}
-        for folder in {record.folder for record, _, _ in arrived}:
-            sync_folder(folder)
+        landing.sync()
         self._done([(record, manifest) for record, _, manifest in arrived])
 
     def _done(self, whole: list[tuple[Record, Manifest]]) -> None:
@@ -147,12 +176,9 @@ class SmallJob:
         for record, manifest in whole:
             record.size, record.pieces = manifest.size, manifest.count
             record.pieces_done, record.bytes_done = manifest.count, manifest.size
-        self._around.store.save_all(
-            [replace(record, state=TransferState.DONE, trouble=None, finished=now) for record, _ in whole]
-        )
-        for record, manifest in whole:
-            assert record.path is not None
-            self._around.adopt(record.path, manifest)
+        self._around.store.save_done([record for record, _ in whole], now)
+        self._around.adopt_all([(record.path, manifest) for record, manifest in whole if record.path is not None])
+        for record, _ in whole:
             record.state, record.trouble, record.finished = TransferState.DONE, None, now
 
     def _was_named(self, record: Record) -> bool:
@@ -174,7 +200,7 @@ class SmallJob:
         return True
 
     def _check_stop(self) -> None:
-        if self.stopping:
+        if self._stop.is_set():
             raise Stopped
 
 
@@ -190,33 +216,3 @@ def _in_answers(records: list[Record]) -> list[list[Record]]:
         answers[-1].append(record)
         total += size
     return answers
-
-
-def _write(record: Record, data: bytes) -> bool:
-    """The whole file, on the disk, with the name chosen. False: this one cannot be; the usual job says why."""
-    try:
-        path = next(free_names(record.folder, record.name))
-        part = part_beside(path, record.id)
-        _write_part(part, data)
-    except (BadInputError, StorageError):
-        return False
-    record.part, record.path = part, path
-    return True
-
-
-def _write_part(part: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(part, flags, 0o666)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise storage_error(part, error) from error

@@ -73,6 +73,36 @@ class TransferStore:
             connection.executemany(_INSERT_FOLDER, map(_folder_values, folders))
             connection.executemany(_INSERT, map(_values, records))
 
+    def save_places(self, records: Sequence[Record]) -> None:
+        """Where files that are being fetched lie, in one step."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "UPDATE transfer SET part = ?, path = ? WHERE id = ?",
+                [(str(record.part) if record.part else None, str(record.path), record.id) for record in records],
+            )
+
+    def save_done(self, records: Sequence[Record], finished: float) -> None:
+        """That they are done, with what their receipts tell, in one step."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "UPDATE transfer SET state = 'done', trouble = NULL, finished = ?, path = ?, size = ?, pieces = ?, "
+                "pieces_done = ?, bytes_done = ?, sources = ?, given = ? WHERE id = ?",
+                [
+                    (
+                        finished,
+                        str(record.path),
+                        record.size,
+                        record.pieces,
+                        record.pieces_done,
+                        record.bytes_done,
+                        sources_to_json(record.sources),
+                        json.dumps(record.given),
+                        record.id,
+                    )
+                    for record in records
+                ],
+            )
+
     def delete(self, records: Sequence[Record], folders: Sequence[FolderRecord] = ()) -> None:
         """In one step."""
         with self._database.write() as connection:

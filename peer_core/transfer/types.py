@@ -113,6 +113,12 @@ class Adopter(Protocol):
         ...
 
 
+class ManyAdopter(Protocol):
+    def __call__(self, files: Sequence[tuple[Path, Manifest]]) -> None:
+        """The same for many files."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Why a transfer does not go on: an error as data, so that it outlives a restart."""

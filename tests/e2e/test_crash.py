@@ -10,39 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from downloading import asked, started
+from downloading import asked, claimed, started
 from holders import manifest_of
 from processes import HeadlessPeer, wait_for
 from world import World
-
-from peer_core.content import Manifest, piece_hash
-from peer_core.transfer.part_file import HEADER, MAGIC
 
 MIB = 1 << 20
 KILLS = int(os.environ.get("BARRIO_CRASH_KILLS", "6"))
 SIZE = int(os.environ.get("BARRIO_CRASH_MIB", "96")) * MIB + 12_345
 SEED = int(os.environ.get("BARRIO_CRASH_SEED", "1"))
 RATE = 12_000_000 if SIZE < 200 * MIB else 60_000_000
-
-
-def claimed(data: Path, part: Path, manifest: Manifest) -> int:
-    """How many pieces the record on disk claims; each is compared with its hash."""
-    records = list((data / "transfers").glob("*.bits"))
-    if not records or not part.exists():
-        return 0
-    raw = records[0].read_bytes()
-    size = -(-manifest.count // 8)
-    if len(raw) < HEADER.size + 2 * size:
-        return 0
-    assert HEADER.unpack_from(raw) == (MAGIC, manifest.count)
-    vouched, written = raw[HEADER.size : HEADER.size + size], raw[HEADER.size + size : HEADER.size + 2 * size]
-    pieces = [p for p in range(manifest.count) if (vouched[p >> 3] | written[p >> 3]) & (0x80 >> (p & 7))]
-    with part.open("rb") as file:
-        for piece in pieces:
-            start, length = manifest.span(piece)
-            file.seek(start)
-            assert piece_hash(file.read(length)) == manifest.hash_of(piece), f"piece {piece} is claimed and not there"
-    return len(pieces)
 
 
 @pytest.mark.timeout(120 + 20 * KILLS + SIZE // MIB)

@@ -174,7 +174,8 @@ def test_what_is_being_fetched_of_a_withdrawn_offer_ends_there(world: World) -> 
     wait_for(lambda: bruno.status()["bytes"]["received"] > 1_000_000, 30, "some of the file")
     ana.verb("withdraw", offers(ana)[0]["id"])
     received = bruno.status()["bytes"]["received"]
-    wait_for(lambda: [t for t in bruno.transfers() if t["state"] == "waiting"], 30, "the end of the answer")
+    (ended,) = wait_for(lambda: [t for t in bruno.transfers() if t["state"] == "failed"], 30, "its end")
+    assert ended["error"]["code"] == "withdrawn"
     # The answer under way had some seven megabytes to go.
     assert bruno.status()["bytes"]["received"] - received < 3_000_000
 

@@ -120,7 +120,7 @@ def test_a_finished_download_is_shared_without_being_read(
     path = room.write("new/file.bin", data)
     os.utime(path, ns=(0, path.stat().st_mtime_ns))
     changed = room.changed
-    room.library.adopt(path, manifest(data))
+    room.library.adopt([(path, manifest(data))])
     assert room.library.has([content_id(data)]) == {content_id(data)}
     room.until(lambda: room.changed > changed)
     room.rescan()
@@ -129,7 +129,7 @@ def test_a_finished_download_is_shared_without_being_read(
     assert path.stat().st_atime_ns == 0
     # The same name again, with another content.
     path.write_bytes(b"short")
-    room.library.adopt(path, manifest(b"short"))
+    room.library.adopt([(path, manifest(b"short"))])
     assert room.ids() == {"new/file.bin": content_id(b"short")}
     assert room.library.share("folder").bytes == 5
 
@@ -142,8 +142,8 @@ def test_what_lies_elsewhere_or_does_not_fit_is_not_adopted(room: Room, manifest
     link = room.folder / "link"
     link.symlink_to(outside)
     for path in (outside, hidden, own, link, room.folder / "none", room.folder):
-        room.library.adopt(path, manifest(b"data"))
-    room.library.adopt(room.write("grown", b"longer"), manifest(b"data"))
+        room.library.adopt([(path, manifest(b"data"))])
+    room.library.adopt([(room.write("grown", b"longer"), manifest(b"data"))])
     assert room.library.changes_after(0, 10) == []
     assert room.library.totals().files == 0
 
@@ -156,7 +156,7 @@ def test_adopting_while_scans_run_never_loses_a_file(room: Room, manifest: Calla
         room.library.rescan()
         data = b"new %d" % i
         unfinished = room.write(f"{i % 5}/file{i}.part", data)
-        room.library.adopt(unfinished.rename(unfinished.with_suffix("")), manifest(data))
+        room.library.adopt([(unfinished.rename(unfinished.with_suffix("")), manifest(data))])
     room.quiet()
     assert len(room.paths()) == 360
     assert room.rescan().library.totals().files == 360

@@ -171,7 +171,7 @@ class DiskAndJournal(RuleBasedStateMachine):
             (self.root / "spare").write_bytes(data)
             (self.root / "spare").replace(path)
             hashes = piece_hash(data) if data else b""
-            self.library.adopt(path, Manifest(len(data), piece_size_for(len(data)), hashes))
+            self.library.adopt([(path, Manifest(len(data), piece_size_for(len(data)), hashes))])
             # Not when the share was known to be away, or when it is linked elsewhere.
             self.to_hash += 1
 

@@ -90,8 +90,8 @@ def test_changed_rules_withdraw_and_bring_back_without_hashing(room: Room) -> No
 def test_rules_hold_for_finished_downloads(room: Room, manifest: Callable[[bytes], Manifest]) -> None:
     room.library.add_share(room.folder, exclude=["private/"])
     room.quiet()
-    room.library.adopt(room.write("private/a", b"a"), manifest(b"a"))
-    room.library.adopt(room.write("b", b"b"), manifest(b"b"))
+    room.library.adopt([(room.write("private/a", b"a"), manifest(b"a"))])
+    room.library.adopt([(room.write("b", b"b"), manifest(b"b"))])
     assert room.rescan().paths() == {"b"}
 
 

@@ -153,7 +153,7 @@ def test_other_rules_are_applied_to_sealed_folders(sealed: Room) -> None:
 
 def test_a_download_that_was_adopted_ends_the_seal(sealed: Room, manifest: Callable[[bytes], Manifest]) -> None:
     path = write_old(sealed, "c/done", b"done")
-    sealed.library.adopt(path, manifest(b"done"))
+    sealed.library.adopt([(path, manifest(b"done"))])
     assert seals(sealed)["c"] is None
     path.unlink()
     assert sealed.rescan().paths() == {"a/one", "a/two", "a/b/three", "c/four", "five"}

@@ -59,6 +59,45 @@ def test_a_partial_file_that_is_gone_is_told_once_and_goes_on_when_it_is_back(be
     assert bench.received - before <= len(data) - 5 * MIB + 1
 
 
+def test_one_that_looked_for_its_partial_file_in_between_goes_on_by_itself(bench: Bench) -> None:
+    data = os.urandom(12 * MIB)
+    old, new = bench.root / "old", bench.root / "new"
+    bench.hostile(data, slow)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film", old)
+    wait_until(lambda: transfers.get(added.id).pieces_done >= 3)
+    transfers.pause(added.id)
+    old.rename(new)
+    transfers.resume(added.id)
+    told = bench.rested(added.id).trouble
+    assert told is not None and told.code == "missing-part"
+    transfers.follow(old, new)
+    done = wait_until(lambda: t if (t := transfers.get(added.id)).state is TransferState.DONE else None, 60)
+    assert done.path == new / "film"
+    assert done.path.read_bytes() == data
+    assert bench.received <= len(data) + 2 * MIB
+
+
+def test_folders_that_are_made_anew_in_between_hold_nothing_back(bench: Bench) -> None:
+    data = os.urandom(12 * MIB)
+    old, new = bench.root / "old", bench.root / "new"
+    bench.limits = type(bench.limits)(download_slots=1)
+    bench.hostile(data, slow)
+    wanted = [Wanted(manifest_of(data).content_id, ("album",), name, len(data)) for name in ("1", "2")]
+    transfers = bench.start()
+    made = transfers.add_tree(wanted, "album", old)
+    wait_until(lambda: transfers.get(made.id).bytes_done >= 2 * MIB)
+    transfers.pause(made.id)
+    old.rename(new)
+    (old / "album").mkdir(parents=True)
+    transfers.follow(old, new)
+    assert transfers.get(made.id).path == new / "album"
+    transfers.resume(made.id)
+    wait_until(lambda: transfers.get(made.id).state is TransferState.DONE, 60)
+    assert sorted(path.name for path in (new / "album").iterdir()) == ["1", "2"]
+    assert list((old / "album").iterdir()) == []
+
+
 def test_only_what_was_moved_goes_with_the_setting(bench: Bench) -> None:
     data = os.urandom(MIB)
     bench.honest(data)

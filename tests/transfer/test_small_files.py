@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from bench import Bench
-from holders import Exchange, HonestHolder, manifest_of, wait_until
+from holders import Exchange, manifest_of, wait_until
+from shelves import shelf
 
 from peer_core.content import SMALL_BYTES
-from peer_core.library.types import HeldFile
 from peer_core.limits.policy import Limits
 from peer_core.transfer.queue import Transfers
 from peer_core.transfer.record import Record
@@ -21,35 +21,6 @@ WANTED = [
     Wanted(manifest_of(data).content_id, ("folder", f"part {number % 3}"), f"file {number}.bin", len(data))
     for number, data in enumerate(FILES)
 ]
-
-
-class Shelf:
-    """What an honest holder has many files by; it counts the requests for single contents."""
-
-    def __init__(self, root: Path, holder: HonestHolder, files: list[bytes]) -> None:
-        self.asked = 0
-        self.paths: dict[bytes, Path] = {}
-        self._held: dict[bytes, HeldFile] = {}
-        for number, data in enumerate(files):
-            path = root / f"{number}"
-            path.write_bytes(data)
-            status, manifest = path.stat(), manifest_of(data)
-            self.paths[manifest.content_id] = path
-            self._held[manifest.content_id] = HeldFile(
-                manifest.content_id, root, path, status.st_ino, len(data), status.st_mtime_ns, manifest
-            )
-        holder.held = self.held  # type: ignore[method-assign]
-
-    def held(self, caller: str, content_id: bytes) -> HeldFile | None:
-        self.asked += 1
-        return self._held.get(content_id)
-
-
-def shelf(bench: Bench, files: list[bytes] = FILES, name: str = "honest") -> tuple[HonestHolder, Shelf]:
-    holder = bench.honest(b"another", name=name)
-    root = bench.root / f"shelf of {name}"
-    root.mkdir()
-    return holder, Shelf(root, holder, files)
 
 
 def resting(transfers: Transfers, seconds: float = 30) -> list[Transfer]:
@@ -66,7 +37,7 @@ def assert_all_here(bench: Bench, transfers: list[Transfer]) -> None:
 
 
 def test_a_folder_of_small_files_takes_few_requests_and_each_is_proven(bench: Bench) -> None:
-    _, shelved = shelf(bench)
+    _, shelved = shelf(bench, FILES)
     transfers = bench.start()
     transfers.add_folder(WANTED)
     done = resting(transfers)
@@ -116,7 +87,7 @@ def is_old(x: Exchange) -> None:
 @pytest.mark.parametrize("script", [lies, wants_to_send_too_much, breaks_off, is_old])
 def test_a_holder_that_lies_breaks_off_or_is_old_costs_nothing_but_itself(bench: Bench, script: object) -> None:
     bad = bench.hostile(FILES[7], script)  # type: ignore[arg-type]
-    shelf(bench)
+    shelf(bench, FILES)
     transfers = bench.start()
     transfers.add_folder(WANTED)
     done = resting(transfers)
@@ -134,7 +105,7 @@ def test_a_holder_that_lies_breaks_off_or_is_old_costs_nothing_but_itself(bench:
 
 
 def test_a_file_that_changed_and_a_wrong_size_are_left_to_the_usual_way(bench: Bench) -> None:
-    _, shelved = shelf(bench)
+    _, shelved = shelf(bench, FILES)
     shelved.paths[WANTED[20].content_id].write_bytes(os.urandom(len(FILES[20])))
     promised = [*WANTED[:30], Wanted(WANTED[40].content_id, (), "promised.bin", 5)]
     transfers = bench.start()
@@ -147,7 +118,7 @@ def test_a_file_that_changed_and_a_wrong_size_are_left_to_the_usual_way(bench: B
 
 
 def test_pausing_cancelling_and_stopping_in_the_middle_lose_nothing(bench: Bench) -> None:
-    holder, _ = shelf(bench)
+    holder, _ = shelf(bench, FILES)
     holder.limits = Limits(upload_rate=400_000)
     transfers = bench.start()
     added = transfers.add_folder(WANTED)
@@ -166,7 +137,7 @@ def test_pausing_cancelling_and_stopping_in_the_middle_lose_nothing(bench: Bench
 
 @pytest.mark.parametrize("named", [False, True])
 def test_a_program_killed_between_name_and_record_does_not_fetch_again(bench: Bench, named: bool) -> None:
-    shelf(bench)
+    shelf(bench, FILES)
     folder = bench.root / "downloads"
     folder.mkdir()
     store = TransferStore(bench.root / "transfers.sqlite", bench.root / "transfers")
@@ -183,7 +154,7 @@ def test_a_program_killed_between_name_and_record_does_not_fetch_again(bench: Be
 
 
 def test_another_file_of_that_name_stays(bench: Bench) -> None:
-    shelf(bench)
+    shelf(bench, FILES)
     place = bench.root / "downloads" / "folder" / "part 0"
     place.mkdir(parents=True)
     (place / "file 3.bin").write_bytes(b"mine")
@@ -204,13 +175,13 @@ def test_nobody_there_is_waited_for_together(bench: Bench) -> None:
     transfers.add_folder(WANTED[:20])
     waiting = resting(transfers)
     assert {t.state for t in waiting} == {TransferState.WAITING}
-    _, shelved = shelf(bench)
+    _, shelved = shelf(bench, FILES)
     wait_until(lambda: all(t.state is TransferState.DONE for t in transfers.all()))
     assert shelved.asked == 20
 
 
 def test_a_line_at_the_holder_is_waited_for(bench: Bench) -> None:
-    holder, _ = shelf(bench)
+    holder, _ = shelf(bench, FILES)
     holder.limits = Limits(upload_slots=1)
     assert holder.line.enter("somebody else") is None
     transfers = bench.start()
@@ -224,7 +195,7 @@ def test_a_line_at_the_holder_is_waited_for(bench: Bench) -> None:
 
 
 def test_together_they_take_one_slot(bench: Bench) -> None:
-    holder, _ = shelf(bench)
+    holder, _ = shelf(bench, FILES)
     holder.limits = Limits(upload_slots=1)
     bench.limits = Limits(download_slots=2)
     assert holder.line.enter("somebody else") is None

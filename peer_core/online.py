@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from peer_core import __version__
-from peer_core.addresses import format_host_port, own_addresses, parse_listen
+from peer_core.addresses import format_host_port, parse_listen
 from peer_core.directory.directory import Directory
 from peer_core.directory.types import Location
 from peer_core.errors import BarrioError, InUseError
@@ -20,6 +20,7 @@ from peer_core.meter import Meter
 from peer_core.offers.offers import Offers
 from peer_core.offers.terms import MAX_OFFER
 from peer_core.offers.types import OfferState
+from peer_core.own_addresses import Whereabouts
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
@@ -61,15 +62,16 @@ class Online:
         self._settings = settings
         self._relays = RelaySlots()
         self._revocations = Revocations(identity, self._removed)
-        self.directory = Directory(identity, self._revocations, library, self.addresses, settings.texts("neighbour"))
+        towards = identity.membership.directory[0]
+        self._whereabouts = Whereabouts(lambda: self._server.address, towards, settings.texts("advertise"))
+        self.directory = Directory(identity, self._revocations, library, self._whereabouts, settings.texts("neighbour"))
         # Last: whatever fails before leaves no port open.
         self._server = self._bind(settings)
+        self._whereabouts.look()
 
     def addresses(self) -> list[str]:
         """Where others reach this peer now; a laptop moves."""
-        host, port = self._server.address
-        towards = self.identity.membership.directory[0]
-        return self._settings.texts("advertise") or own_addresses(host, port, towards)
+        return list(self._whereabouts.current)
 
     @property
     def notices(self) -> list[BarrioError]:

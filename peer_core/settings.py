@@ -4,6 +4,7 @@ A value comes from what was given at the start (option, environment, settings fi
 which holds what was changed while the peer ran, else it is the default.
 """
 
+import functools
 import os
 import socket
 import threading
@@ -118,6 +119,17 @@ def _peer_ids(value: Any) -> list[str]:
     return [parse_peer_id(item) for item in items]
 
 
+@functools.cache
+def _everywhere() -> str:
+    """All addresses of this computer, those of IPv6 too where the system has them."""
+    try:
+        # Trying is what tells: IPv6 may be there for programs, and be switched off all the same.
+        with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True):
+            return f"[::]:{DEFAULT_PORT}"
+    except (OSError, ValueError):
+        return f"0.0.0.0:{DEFAULT_PORT}"
+
+
 def _default_downloads() -> str:
     return str(Path(platformdirs.user_downloads_path()) / "Barrio")
 
@@ -130,9 +142,7 @@ SETTINGS = (
     Setting(
         "name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", parse_name
     ),
-    Setting(
-        "listen", "address", "Where other peers reach this one", "restart", lambda: f"0.0.0.0:{DEFAULT_PORT}", _listen
-    ),
+    Setting("listen", "address", "Where other peers reach this one", "restart", _everywhere, _listen),
     Setting(
         "advertise",
         "list",

@@ -27,6 +27,7 @@ from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchP
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
+from peer_core.own_addresses import Whereabouts
 
 EXCHANGE_SECONDS = 20.0
 EXCHANGE_BYTES = 64 << 10
@@ -52,7 +53,7 @@ class Directory:
         identity: Identity,
         revocations: Revocations,
         journal: Journal,
-        addresses: Callable[[], list[str]],
+        whereabouts: Whereabouts,
         preferred_neighbours: Sequence[str] = (),
     ) -> None:
         self.central = CentralClient(identity)
@@ -72,9 +73,10 @@ class Directory:
             identity,
             self.central,
             revocations,
-            addresses,
+            whereabouts,
             lambda: (journal.index_id, journal.last_sequence()),
             self._registered,
+            self._moved,
         )
         self._lock = threading.Lock()
         self._counters = Counters()
@@ -167,6 +169,10 @@ class Directory:
             else:
                 self._counters.direct += 1
         return answer, via
+
+    def _moved(self) -> None:
+        self._http.forget()
+        self.neighbours.look_now()
 
     def _registered(self, held: Registration) -> None:
         self.publisher.registered(held)

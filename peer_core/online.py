@@ -6,6 +6,7 @@ from typing import Any
 
 from peer_core import __version__
 from peer_core.addresses import format_host_port, parse_listen
+from peer_core.directory.callback import CallBack, Tried
 from peer_core.directory.directory import Directory
 from peer_core.directory.types import Location
 from peer_core.errors import BarrioError, InUseError
@@ -53,7 +54,7 @@ class Online:
     ) -> None:
         self.identity = identity
         self._exchange = exchange
-        self._listens_elsewhere: InUseError | None = None
+        self.listens_elsewhere: InUseError | None = None
         self._library = library
         self._offers = offers
         self._sent = sent
@@ -65,6 +66,7 @@ class Online:
         towards = identity.membership.directory[0]
         self._whereabouts = Whereabouts(lambda: self._server.address, towards, settings.texts("advertise"))
         self.directory = Directory(identity, self._revocations, library, self._whereabouts, settings.texts("neighbour"))
+        self._call_back = CallBack(identity, self.directory.find_peer)
         # Last: whatever fails before leaves no port open.
         self._server = self._bind(settings)
         self._whereabouts.look()
@@ -76,7 +78,11 @@ class Online:
     @property
     def notices(self) -> list[BarrioError]:
         """What the person should know about being online."""
-        return [n for n in (self._listens_elsewhere, self._revocations.trouble) if n is not None]
+        return [n for n in (self.listens_elsewhere, self._revocations.trouble) if n is not None]
+
+    @property
+    def listens(self) -> tuple[str, int]:
+        return self._server.address
 
     @property
     def listens_at(self) -> str:
@@ -87,6 +93,7 @@ class Online:
         self.directory.start()
 
     def stop(self) -> None:
+        self._call_back.close()
         self.directory.stop()
         self._server.stop(DRAIN_SECONDS)
 
@@ -121,6 +128,9 @@ class Online:
     def relay(self, caller: str, sealed: bytes) -> bytes:
         with self._relays.slot(caller):
             return self.directory.relay(sealed)
+
+    def call_back(self, caller: str, calls_from: str, addresses: Sequence[str]) -> list[Tried]:
+        return self._call_back.call(caller, calls_from, addresses)
 
     def held(self, caller: str, content_id: bytes) -> HeldFile | None:
         """What is shared is given to all, and what is offered to those it is offered to."""
@@ -163,13 +173,13 @@ class Online:
             if not settings.is_default("listen"):
                 raise
             server = self._server_at(host, 0)
-            self._listens_elsewhere = InUseError(
+            self.listens_elsewhere = InUseError(
                 "{reason} This time Barrio listens on port {port}.",
                 "listens-elsewhere",
                 reason=error.message,
                 port=server.address[1],
             )
-            log.warning("%s", self._listens_elsewhere.message)
+            log.warning("%s", self.listens_elsewhere.message)
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

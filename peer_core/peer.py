@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peer_core import __version__
+from peer_core import __version__, doctor
 from peer_core.addresses import format_host_port
+from peer_core.checks import Check
 from peer_core.content import Manifest
 from peer_core.data_folder import LOCAL_API_FILE, FolderLock, prepare, write_json
 from peer_core.directory.types import SearchPage, SearchQuestion, Via
@@ -284,6 +285,12 @@ class Peer:
 
     def quarantined(self) -> int:
         return len(self._require_transfers().quarantine.all())
+
+    def doctor(self) -> list[Check]:
+        joined = (self.data_dir / "identity").exists()
+        return doctor.examine(
+            self.data_dir, self._download_folder(), self._require_library(), self._online, joined, self._offline_because
+        )
 
     def join(self, invite: str, name: str | None) -> None:
         """Raises what `enrolment.join` raises, and BadInputError for the name; nothing changes then."""

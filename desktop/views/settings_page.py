@@ -12,6 +12,7 @@ from desktop.api import ApiError, Setting, Status
 from desktop.context import Context
 from desktop.look import THEMES
 from desktop.session import Session
+from desktop.views.check_up_card import CheckUpCard
 from desktop.views.limit_fields import HoursField, LimitField
 from desktop.views.limits_card import LimitsCard
 from desktop.views.setting_field import SettingField
@@ -56,6 +57,8 @@ class SettingsPage(QWidget):
             field.changed.connect(partial(self.save, key))
         self._section(body, "window", self._window_choices())
         self._section(body, "barrio", self._barrio(hosting))
+        self.check_up = CheckUpCard(context, session)
+        self._section(body, "check-up", self.check_up)
         body.addStretch(1)
         inside.setLayout(body)
         outside = QWidget()

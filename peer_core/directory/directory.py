@@ -22,6 +22,7 @@ from peer_core.directory.neighbours import Neighbours
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.presence import Presence
 from peer_core.directory.publisher import Journal, Publisher
+from peer_core.directory.reach import Report, ask_all
 from peer_core.directory.remote_tree import RemoteTree
 from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
 from peer_core.errors import BarrioError
@@ -149,6 +150,10 @@ class Directory:
             name=peer.name,
         )
         return status, data
+
+    def ask_for_calls(self, addresses: Sequence[str]) -> list[Report]:
+        """What each neighbour says about connecting to this peer at `addresses`."""
+        return ask_all(self.exchange, [n.peer for n in self.neighbours.current()], addresses)
 
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
 
+from peer_core.checks import Check, all_good
 from peer_core.content import MAX_SIZE
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.directory.types import SearchPage, SearchQuestion, Via
@@ -34,6 +35,7 @@ class LocalPeer(Protocol):
     def settings(self) -> Settings: ...
     def status(self) -> dict[str, Any]: ...
     def health(self) -> dict[str, str | None]: ...
+    def doctor(self) -> list[Check]: ...
     def join(self, invite: str, name: str | None) -> None: ...
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
     def neighbours(self) -> list[dict[str, Any]]: ...
@@ -125,6 +127,7 @@ class _Handlers:
         return [
             Route("GET", "/v1/status", "How this peer is", self.status),
             Route("GET", "/v1/health", "Whether each part of this peer can do its work", self.health),
+            Route("GET", "/v1/doctor", "What works, and what to do about the rest", self.doctor),
             Route("POST", "/v1/join", "Enrols this device", self.join, fields={"invite": "link", "name": "shown name"}),
             Route("GET", "/v1/search", "Searches through the neighbour", self.search, query=search),
             Route("GET", "/v1/shares", "Shared folders", self.shares),
@@ -172,6 +175,10 @@ class _Handlers:
 
     def health(self) -> Response:
         return jsonify(shapes.health(self._peer.health()))
+
+    def doctor(self) -> Response:
+        checks = self._peer.doctor()
+        return jsonify(good=all_good(checks), checks=[shapes.check(c) for c in checks])
 
     def join(self) -> Response:
         value = problems.body({"invite", "name"}, {"invite"})

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from peer_core.checks import Check
+from peer_core.directory.callback import Tried
 from peer_core.directory.types import Album, Neighbour, PeerRecord, SearchRow, Via
 from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
 from peer_core.library.reasons import code_of
@@ -79,6 +81,20 @@ def member(value: PeerRecord, own_id: str) -> dict[str, Any]:
         "name": value.name,
         "addresses": list(value.addresses),
         "me": value.peer_id == own_id,
+    }
+
+
+def tried(value: Tried) -> dict[str, Any]:
+    return {"address": value.address, "reached": value.reached, "why": value.why.value if value.why else None}
+
+
+def check(value: Check) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "state": value.state.value,
+        "code": value.code,
+        "details": dict(value.details),
+        "message": value.message,
     }
 
 

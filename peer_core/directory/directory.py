@@ -31,6 +31,8 @@ from peer_core.identity.store import Identity
 from peer_core.own_addresses import Whereabouts
 
 EXCHANGE_SECONDS = 20.0
+# A neighbour asks the barrio where this peer is, and then tries for three seconds.
+CALL_SECONDS = 10.0
 EXCHANGE_BYTES = 64 << 10
 # Bytes a second of a body, on a slow line.
 EXCHANGE_RATE = 32 << 10
@@ -78,6 +80,7 @@ class Directory:
             lambda: (journal.index_id, journal.last_sequence()),
             self._registered,
             self._moved,
+            self.neighbours.forgive,
         )
         self._lock = threading.Lock()
         self._counters = Counters()
@@ -153,7 +156,22 @@ class Directory:
 
     def ask_for_calls(self, addresses: Sequence[str]) -> list[Report]:
         """What each neighbour says about connecting to this peer at `addresses`."""
-        return ask_all(self.exchange, [n.peer for n in self.neighbours.current()], addresses)
+        return ask_all(self._ask_for_call, [n.peer for n in self.neighbours.current()], addresses)
+
+    def _ask_for_call(self, peer: PeerRecord, body: bytes) -> tuple[int, bytes]:
+        status, _, data = self._http.request(
+            peer.peer_id,
+            peer.addresses,
+            "POST",
+            "/v1/probe",
+            body,
+            {"Content-Type": "application/json"},
+            timeout=CALL_SECONDS,
+            max_bytes=EXCHANGE_BYTES,
+            name=peer.name,
+            fresh_only=True,
+        )
+        return status, data
 
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""
@@ -177,7 +195,7 @@ class Directory:
 
     def _moved(self) -> None:
         self._http.forget()
-        self.neighbours.look_now()
+        self.neighbours.forgive()
 
     def _registered(self, held: Registration) -> None:
         self.publisher.registered(held)

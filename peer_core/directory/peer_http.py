@@ -36,16 +36,18 @@ class PeerHttp:
         max_bytes: int = 1 << 20,
         name: str = "",
         started: Callable[[PeerConnection], None] = lambda connection: None,
+        fresh_only: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
         """(status, headers with lower-case names, body), within `timeout` seconds in all.
 
-        `started` gets the connection, so that another thread can abort it. Raises PeerUnreachableError,
+        `started` gets the connection, so that another thread can abort it. `fresh_only`: no kept connection will do,
+        whether one can be made is the question. Raises PeerUnreachableError,
         PeerMisbehavedError.
         """
         who = name or f"The peer {peer_id[:8]}…"
         deadline = time.monotonic() + timeout
         sent = {"User-Agent": USER_AGENT, **(headers or {})}
-        kept = self._take(peer_id, addresses)
+        kept = None if fresh_only else self._take(peer_id, addresses)
         if kept is not None:
             started(kept)
             try:

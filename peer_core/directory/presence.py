@@ -32,7 +32,7 @@ class Presence:
     """`journal` gives (index id, last sequence).
 
     `on_registered` gets what the central says that it holds; `on_moved` is told that the addresses of this computer
-    changed: connections made before lead nowhere.
+    changed: connections made before lead nowhere; `on_back`: that the central answers again.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Presence:
         journal: Callable[[], tuple[bytes, int]],
         on_registered: Callable[[Registration], None],
         on_moved: Callable[[], None],
+        on_back: Callable[[], None],
     ) -> None:
         self._identity = identity
         self._central = central
@@ -53,6 +54,7 @@ class Presence:
         self._journal = journal
         self._on_registered = on_registered
         self._on_moved = on_moved
+        self._on_back = on_back
         self._loop = Loop("presence", self._step)
         self._registered = False
         self._beats_to_renewal = 0
@@ -165,5 +167,9 @@ class Presence:
                 "the central %s",
                 "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
             )
+            log.info("the central %s", "answers" if reachable else f"is out of reach: {trouble}")
+        back = reachable and not self.reachable
         self.reachable = reachable
         self.trouble = trouble
+        if back:
+            self._on_back()

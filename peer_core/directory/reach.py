@@ -9,7 +9,8 @@ from peer_core.directory.callback import Tried, Why
 from peer_core.directory.types import PeerRecord
 from peer_core.errors import BarrioError, PeerMisbehavedError
 
-Exchange = Callable[[PeerRecord, str, str, bytes], tuple[int, bytes]]
+# Status and body of the neighbour's answer; raises PeerUnreachableError, PeerMisbehavedError.
+Ask = Callable[[PeerRecord, bytes], tuple[int, bytes]]
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,17 @@ class Report:
     busy: bool = False
 
 
-def ask_all(exchange: Exchange, neighbours: Sequence[PeerRecord], addresses: Sequence[str]) -> list[Report]:
+def ask_all(ask: Ask, neighbours: Sequence[PeerRecord], addresses: Sequence[str]) -> list[Report]:
     """All neighbours at once; in their order."""
     if not neighbours:
         return []
     with ThreadPoolExecutor(len(neighbours), "reach") as pool:
-        return list(pool.map(lambda peer: _ask(exchange, peer, addresses), neighbours))
+        return list(pool.map(lambda peer: _ask(ask, peer, addresses), neighbours))
 
 
-def _ask(exchange: Exchange, peer: PeerRecord, addresses: Sequence[str]) -> Report:
+def _ask(ask: Ask, peer: PeerRecord, addresses: Sequence[str]) -> Report:
     try:
-        status, body = exchange(peer, "POST", "/v1/probe", json.dumps({"addresses": list(addresses)}).encode())
+        status, body = ask(peer, json.dumps({"addresses": list(addresses)}).encode())
     except PeerMisbehavedError:
         return Report(peer, answers=True, busy=True)
     except BarrioError:

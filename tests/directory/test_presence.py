@@ -46,7 +46,7 @@ class Central:
 class Here:
     def __init__(self, root: Path) -> None:
         self.interfaces = ["10.0.0.7"]
-        self.moves = 0
+        self.moves = self.backs = 0
         self.central = Central()
         identity = Authority().identity(root, "a")
         whereabouts = Whereabouts(lambda: ("::", 5), "c", (), lambda: list(self.interfaces), lambda _: [])
@@ -59,10 +59,14 @@ class Here:
             lambda: (b"i" * 16, 1),
             lambda _: None,
             self._moved,
+            self._back,
         )
 
     def _moved(self) -> None:
         self.moves += 1
+
+    def _back(self) -> None:
+        self.backs += 1
 
 
 def test_a_peer_that_moves_tells_its_new_address_long_before_the_next_beat(tmp_path: Path) -> None:
@@ -91,6 +95,7 @@ def test_a_move_that_the_central_did_not_hear_of_is_told_again(tmp_path: Path) -
     new = ("https://10.0.0.9:5",)
     assert calls[2:] == [("beat", new), ("beat", new), ("register", new)]
     assert here.presence.reachable
+    assert here.backs == 2, "at first, and after the call that failed"
 
 
 def test_how_far_the_clocks_are_apart_is_known(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the local API says of the check-up, as immutable values. Pure."""
+"""What the local API says of the check-up and of barrios on this network, as immutable values. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -38,3 +38,15 @@ def check_up_from(data: dict[str, Any]) -> CheckUp:
         for c in data["checks"]
     )
     return CheckUp(tuple(checks), bool(data["good"]))
+
+
+@dataclass(frozen=True)
+class FoundBarrio:
+    """A barrio that members announce on this network; `fingerprint` as in its invites."""
+
+    name: str
+    fingerprint: str
+
+
+def barrios_from(data: dict[str, Any]) -> tuple[FoundBarrio, ...]:
+    return tuple(FoundBarrio(str(b["name"]), str(b["fingerprint"])) for b in data["barrios"])

@@ -87,9 +87,7 @@ def main() -> int:
         say(f"barrio hosts: {error}")
     except Exception:
         traceback.print_exc()
-    sys.stdout.flush()
-    # Whatever still runs ends with this process.
-    os._exit(status)
+    return apart.leave(status)
 
 
 def _play(options: argparse.Namespace) -> int:

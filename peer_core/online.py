@@ -18,6 +18,7 @@ from peer_core.library.types import HeldFile
 from peer_core.limits.line import UploadLine
 from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
+from peer_core.nearby import Announcer, Barrio
 from peer_core.offers.offers import Offers
 from peer_core.offers.terms import MAX_OFFER
 from peer_core.offers.types import OfferState
@@ -67,6 +68,12 @@ class Online:
         self._whereabouts = Whereabouts(lambda: self._server.address, towards, settings.texts("advertise"))
         self.directory = Directory(identity, self._revocations, library, self._whereabouts, settings.texts("neighbour"))
         self._call_back = CallBack(identity, self.directory.find_peer)
+        self._announcer = Announcer(
+            Barrio(identity.membership.network_name, identity.authority_fingerprint()),
+            lambda: self._server.address[1],
+            self.addresses,
+            lambda: bool(settings.number("announce")),
+        )
         # Last: whatever fails before leaves no port open.
         self._server = self._bind(settings)
         self._whereabouts.look()
@@ -74,6 +81,9 @@ class Online:
     def addresses(self) -> list[str]:
         """Where others reach this peer now; a laptop moves."""
         return list(self._whereabouts.current)
+
+    def settings_changed(self) -> None:
+        self._announcer.look_now()
 
     @property
     def notices(self) -> list[BarrioError]:
@@ -91,10 +101,12 @@ class Online:
     def start(self) -> None:
         self._server.start()
         self.directory.start()
+        self._announcer.start()
 
     def stop(self) -> None:
         self._call_back.close()
         self.directory.stop()
+        self._announcer.stop()
         self._server.stop(DRAIN_SECONDS)
 
     def locate(self, content_id: bytes) -> Located:

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from desktop.api import ApiError
 from desktop.api_reach import Check, CheckUp
@@ -50,6 +51,9 @@ class CheckUpCard(QVBoxLayout):
         return check.message
 
     def _show(self, found: CheckUp) -> None:
+        if not isValid(self):
+            # The window was built anew meanwhile, as for another language.
+            return
         words = self._context.words
         self.button.setEnabled(True)
         self.outcome.setText(words("doctor.good") if found.good else words("doctor.bad", count=found.bad))
@@ -70,6 +74,8 @@ class CheckUpCard(QVBoxLayout):
         return line
 
     def _failed(self, error: ApiError) -> None:
+        if not isValid(self):
+            return
         title, detail = self._context.words.problem(error.code, error.title, error.detail)
         self.button.setEnabled(True)
         self.outcome.setText(plain(f"{title}. {detail}"))

@@ -16,12 +16,14 @@ from desktop.views.check_up_card import CheckUpCard
 from desktop.views.limit_fields import HoursField, LimitField
 from desktop.views.limits_card import LimitsCard
 from desktop.views.setting_field import SettingField
+from desktop.views.switch_field import SwitchField
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, column, row
 from desktop.words import LANGUAGES
 
 _WIDTH = 760
 _GROUPS = (
     ("device", ("name", "listen", "advertise", "neighbour", "http")),
+    ("device", ("name", "listen", "advertise", "neighbour", "announce")),
     ("files", ("download_dir", "rescan_seconds")),
 )
 
@@ -37,7 +39,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self._context, self._session = context, session
-        self.fields: dict[str, SettingField | LimitField | HoursField] = {}
+        self.fields: dict[str, SettingField | SwitchField | LimitField | HoursField] = {}
         self._facts: dict[str, ElidedLabel] = {}
         words = context.words
         self._groups = {name: column(spacing=16) for name, _ in _GROUPS}
@@ -182,7 +184,7 @@ class SettingsPage(QWidget):
         for group, keys in _GROUPS:
             for key in keys:
                 if key in known and key not in self.fields:
-                    field = SettingField(self._context, known[key])
+                    field = (SwitchField if known[key].type == "switch" else SettingField)(self._context, known[key])
                     field.changed.connect(partial(self.save, key))
                     self.fields[key] = field
                     self._groups[group].addWidget(field)

@@ -13,6 +13,7 @@ from typing import NoReturn
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
 from peer_core.cli import (
+    discover_verb,
     doctor_verb,
     limit_verbs,
     offer_arguments,
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _join(arguments)
         if arguments.verb == "doctor":
             return doctor_verb.doctor(arguments)
+        if arguments.verb == "discover":
+            return discover_verb.discover(arguments)
         with LocalClient(arguments.data_dir) as client:
             verb: verbs.Verb = arguments.call
             return verb(client, arguments)
@@ -320,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     health = verb("health", "Fail unless a peer runs and answers, for programs that watch it", verbs.health)
     health.add_argument("--ready", action="store_true", help="fail also unless every part can do its work")
     verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
+    verb("discover", "Barrios that members announce on this network; joining takes an invite")
     verb("doctor", "Look whether everything works, and say what to do")
     settings = verb("settings", "Show settings, or change one", verbs.settings)
     settings.add_argument("key", metavar="KEY", nargs="?")

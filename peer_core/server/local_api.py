@@ -17,6 +17,7 @@ from peer_core.directory.types import SearchPage, SearchQuestion, Via
 from peer_core.errors import BadInputError, BarrioError
 from peer_core.library.rules import fault_of
 from peer_core.library.types import Share
+from peer_core.nearby import Barrio
 from peer_core.server import problems, shapes
 from peer_core.server.offers_api import OffersBothWays, OffersHandlers
 from peer_core.server.openapi import Route, mount
@@ -36,6 +37,7 @@ class LocalPeer(Protocol):
     def status(self) -> dict[str, Any]: ...
     def health(self) -> dict[str, str | None]: ...
     def doctor(self) -> list[Check]: ...
+    def barrios_here(self) -> list[Barrio]: ...
     def join(self, invite: str, name: str | None) -> None: ...
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
     def neighbours(self) -> list[dict[str, Any]]: ...
@@ -128,6 +130,7 @@ class _Handlers:
             Route("GET", "/v1/status", "How this peer is", self.status),
             Route("GET", "/v1/health", "Whether each part of this peer can do its work", self.health),
             Route("GET", "/v1/doctor", "What works, and what to do about the rest", self.doctor),
+            Route("GET", "/v1/barrios", "Barrios that members announce on this network", self.barrios),
             Route("POST", "/v1/join", "Enrols this device", self.join, fields={"invite": "link", "name": "shown name"}),
             Route("GET", "/v1/search", "Searches through the neighbour", self.search, query=search),
             Route("GET", "/v1/shares", "Shared folders", self.shares),
@@ -179,6 +182,9 @@ class _Handlers:
     def doctor(self) -> Response:
         checks = self._peer.doctor()
         return jsonify(good=all_good(checks), checks=[shapes.check(c) for c in checks])
+
+    def barrios(self) -> Response:
+        return jsonify(barrios=[shapes.barrio(b) for b in self._peer.barrios_here()])
 
     def join(self) -> Response:
         value = problems.body({"invite", "name"}, {"invite"})

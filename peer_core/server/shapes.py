@@ -13,6 +13,7 @@ from peer_core.library.reasons import code_of
 from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
 from peer_core.limits.policy import Limits
+from peer_core.nearby import Barrio
 from peer_core.offers.types import Offer, Rule
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
@@ -96,6 +97,10 @@ def check(value: Check) -> dict[str, Any]:
         "details": dict(value.details),
         "message": value.message,
     }
+
+
+def barrio(value: Barrio) -> dict[str, Any]:
+    return asdict(value)
 
 
 def shared_root(value: SharedRoot) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from desktop.api_reach import Check
 from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.theme import DARK
+from desktop.views.switch_field import SwitchField
 
 
 def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, drive: Drive) -> None:
@@ -33,6 +34,22 @@ def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, d
         assert desktop.session is not None
         values = {s.key: s.value for s in await desktop.session.client.settings()}
         assert values["rescan_seconds"] == 60
+
+    drive(Options(member), scenario)
+
+
+def test_announcing_is_switched_off_with_one_click(member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        shell.go("settings")
+        field = (await until(lambda: shell.settings.fields, "the settings"))["announce"]
+        assert isinstance(field, SwitchField)
+        assert field.edit.isChecked() and field.edit.isEnabled()
+        field.edit.click()
+        await until(lambda: field.message.text().startswith("Saved"), "the word that it is saved")
+        assert desktop.session is not None
+        values = {s.key: s.value for s in await desktop.session.client.settings()}
+        assert values["announce"] is False and not field.edit.isChecked()
 
     drive(Options(member), scenario)
 

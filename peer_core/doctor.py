@@ -11,7 +11,7 @@ from peer_core.addresses import parse_url, url_of
 from peer_core.checks import Check, State
 from peer_core.directory.callback import Why
 from peer_core.directory.messages import peers_bytes, read_members
-from peer_core.directory.reach import Report
+from peer_core.directory.reach import Report, inwards
 from peer_core.directory.types import PeerRecord
 from peer_core.errors import BarrioError, RevokedError
 from peer_core.identity import key_store
@@ -143,15 +143,15 @@ def _reach(online: Online) -> Iterator[Check]:
     addresses = online.addresses()
     reports = online.directory.ask_for_calls(addresses)
     usable = [r for r in reports if r.answers and not r.busy]
-    inwards = any(t.reached for r in usable for t in r.tried)
+    came_in = inwards(reports) is True
     if not reports:
         yield Check("neighbour", State.NOTE, "neighbour-none")
     outwards = any(r.answers for r in reports)
     for report in reports:
         yield _neighbour(report.peer, report.answers)
     for address in addresses:
-        yield _address(address, usable, inwards)
-    yield _directions(online, reports, usable, inwards, outwards)
+        yield _address(address, usable, came_in)
+    yield _directions(online, reports, usable, came_in, outwards)
 
 
 def _neighbour(peer: PeerRecord, answers: bool) -> Check:
@@ -161,7 +161,7 @@ def _neighbour(peer: PeerRecord, answers: bool) -> Check:
     return Check("neighbour", State.NOTE, "neighbour-silent", {"name": peer.name, "address": address})
 
 
-def _address(address: str, reports: Sequence[Report], inwards: bool) -> Check:
+def _address(address: str, reports: Sequence[Report], came_in: bool) -> Check:
     tried = [(r.peer.name, t) for r in reports for t in r.tried if t.address == address]
     reached = [name for name, t in tried if t.reached]
     names = ", ".join(reached or dict.fromkeys(name for name, _ in tried))
@@ -175,15 +175,15 @@ def _address(address: str, reports: Sequence[Report], inwards: bool) -> Check:
             return Check("address", State.BAD, "address-alone", details)
         return Check("address", State.SKIPPED, "address-untried", details)
     # One way in is enough; that not everybody reaches all interfaces is usual.
-    state = State.NOTE if inwards else State.BAD
+    state = State.NOTE if came_in else State.BAD
     why = next((t.why for _, t in tried if t.why is not None), None)
     return Check("address", state, _WHY.get(why, "address-unreached") if why else "address-unreached", details)
 
 
 def _directions(
-    online: Online, reports: Sequence[Report], usable: Sequence[Report], inwards: bool, outwards: bool
+    online: Online, reports: Sequence[Report], usable: Sequence[Report], came_in: bool, outwards: bool
 ) -> Check:
-    if inwards:
+    if came_in:
         return Check("reach", State.GOOD, "both-ways")
     if reports and not outwards and online.directory.presence.reachable:
         return Check("reach", State.BAD, "out-closed")

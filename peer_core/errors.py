@@ -105,6 +105,10 @@ class PeerUnreachableError(NetworkError):
     fault = Fault.PEER
 
 
+class NotReachedError(NetworkError):
+    title = "Others cannot connect to this device"
+
+
 class PeerMisbehavedError(BarrioError):
     title = "A peer sent something wrong"
     fault = Fault.PEER

@@ -9,7 +9,7 @@ from peer_core.addresses import format_host_port, parse_listen
 from peer_core.directory.callback import CallBack, Tried
 from peer_core.directory.directory import Directory
 from peer_core.directory.types import Location
-from peer_core.errors import BarrioError, InUseError
+from peer_core.errors import BarrioError, InUseError, NotReachedError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 from peer_core.library.browsing import Browsing
@@ -88,7 +88,13 @@ class Online:
     @property
     def notices(self) -> list[BarrioError]:
         """What the person should know about being online."""
-        return [n for n in (self.listens_elsewhere, self._revocations.trouble) if n is not None]
+        closed = None
+        if self.directory.reach.closed:
+            closed = NotReachedError(
+                f"Neighbours tried to connect back and could not: open port {self.listens[1]} (TCP) in this device's "
+                "firewall, or forward it in the router. “barrio-peer doctor” says more."
+            )
+        return [n for n in (self.listens_elsewhere, self._revocations.trouble, closed) if n is not None]
 
     @property
     def listens(self) -> tuple[str, int]:

@@ -30,7 +30,9 @@ class CheckUpCard(QVBoxLayout):
         self.outcome = Label("", "strong", wrap=True)
         self._lines = column(spacing=8)
         self.addWidget(Label(words("doctor.text"), "muted", wrap=True))
-        self.addLayout(row(self.button, self.outcome, spacing=12))
+        across = row(self.button, self.outcome, spacing=12)
+        across.setStretch(1, 1)
+        self.addLayout(across)
         self.addLayout(self._lines)
 
     def start(self) -> None:

@@ -22,7 +22,7 @@ from peer_core.directory.neighbours import Neighbours
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.presence import Presence
 from peer_core.directory.publisher import Journal, Publisher
-from peer_core.directory.reach import Report, ask_all
+from peer_core.directory.reach import ReachWatch, Report, ask_all
 from peer_core.directory.remote_tree import RemoteTree
 from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
 from peer_core.errors import BarrioError
@@ -82,6 +82,7 @@ class Directory:
             self._moved,
             self.neighbours.forgive,
         )
+        self.reach = ReachWatch(lambda: whereabouts.current, lambda: self.ask_for_calls(list(whereabouts.current)))
         self._lock = threading.Lock()
         self._counters = Counters()
 
@@ -89,10 +90,12 @@ class Directory:
         self.presence.start()
         self.publisher.start()
         self.neighbours.start()
+        self.reach.start()
 
     def stop(self) -> None:
         """Says goodbye when the central is there, and ends all threads within a few seconds."""
         self.presence.stop_soon()
+        self.reach.stop_soon()
         if self.presence.reachable:
             with suppress(BarrioError):
                 self.central.leave()
@@ -101,6 +104,7 @@ class Directory:
         self.presence.stop()
         self.publisher.stop()
         self.neighbours.stop()
+        self.reach.stop()
 
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
         """Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError."""
@@ -196,6 +200,7 @@ class Directory:
     def _moved(self) -> None:
         self._http.forget()
         self.neighbours.forgive()
+        self.reach.look_again()
 
     def _registered(self, held: Registration) -> None:
         self.publisher.registered(held)

@@ -1,4 +1,4 @@
-"""Asks the neighbours to connect back, and reads what they say. Any thread."""
+"""Whether others reach this peer: the neighbours are asked to connect back. `ReachWatch` owns one thread."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from peer_core.directory.callback import Tried, Why
 from peer_core.directory.types import PeerRecord
 from peer_core.errors import BarrioError, PeerMisbehavedError
+from peer_core.loops import Loop
+from peer_core.nearby import network_addresses
+
+# Seconds until the next question: at first, when nobody could tell, when nobody came in, and when all is well.
+FIRST_SECONDS = 20.0
+UNKNOWN_SECONDS = 120.0
+CLOSED_SECONDS = 90.0
+OPEN_SECONDS = 3600.0
 
 # Status and body of the neighbour's answer; raises PeerUnreachableError, PeerMisbehavedError.
 Ask = Callable[[PeerRecord, bytes], tuple[int, bytes]]
@@ -23,6 +31,53 @@ class Report:
     seen: str = ""
     tried: tuple[Tried, ...] = ()
     busy: bool = False
+
+
+def inwards(reports: Sequence[Report]) -> bool | None:
+    """Whether somebody came in at some address; None when nobody tried."""
+    tried = [t.reached for report in reports if report.answers and not report.busy for t in report.tried]
+    return any(tried) if tried else None
+
+
+class ReachWatch:
+    """Asks now and then, and soon after a move. `closed`: nobody came in, twice in a row, though they answer."""
+
+    def __init__(self, addresses: Callable[[], Sequence[str]], ask: Callable[[], list[Report]]) -> None:
+        self._addresses = addresses
+        self._ask = ask
+        self._loop = Loop("reach", self._step)
+        self._begun = False
+        self._failed = 0
+        # Written by the thread alone, read by any.
+        self.closed = False
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def look_again(self) -> None:
+        """This computer has moved; what was found before counts no more."""
+        self._begun = False
+        self._loop.wake()
+
+    def stop_soon(self) -> None:
+        self._loop.stop_soon()
+
+    def stop(self) -> None:
+        """The connections must be closed before, so that nothing waits."""
+        self._loop.stop()
+
+    def _step(self) -> float:
+        if not self._begun:
+            # Neighbours have to be found, and to hear where this peer is.
+            self._begun, self._failed, self.closed = True, 0, False
+            return FIRST_SECONDS
+        # On this computer alone there is nothing to find out.
+        came_in = inwards(self._ask()) if network_addresses(self._addresses()) else None
+        if came_in is None:
+            return UNKNOWN_SECONDS
+        self._failed = 0 if came_in else self._failed + 1
+        self.closed = self._failed >= 2
+        return OPEN_SECONDS if came_in else CLOSED_SECONDS
 
 
 def ask_all(ask: Ask, neighbours: Sequence[PeerRecord], addresses: Sequence[str]) -> list[Report]:

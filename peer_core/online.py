@@ -91,8 +91,10 @@ class Online:
         closed = None
         if self.directory.reach.closed:
             closed = NotReachedError(
-                f"Neighbours tried to connect back and could not: open port {self.listens[1]} (TCP) in this device's "
-                "firewall, or forward it in the router. “barrio-peer doctor” says more."
+                "Neighbours tried to connect back and could not: open port {port} (TCP) in this device's firewall, or "
+                "forward it in the router. The check-up says more.",
+                "not-reached",
+                port=self.listens[1],
             )
         return [n for n in (self.listens_elsewhere, self._revocations.trouble, closed) if n is not None]
 

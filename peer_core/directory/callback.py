@@ -97,7 +97,9 @@ class CallBack:
             recent = {c: [t for t in times if now - t < PER_CALLER_SECONDS] for c, times in self._asked.items()}
             self._asked = {c: times for c, times in recent.items() if times}
             if self._running >= AT_A_TIME or len(self._asked.get(caller, ())) >= PER_CALLER:
-                raise TooOftenError("This peer tries addresses only now and then; ask again in a minute.")
+                raise TooOftenError(
+                    "This peer tries addresses only now and then; ask again in a minute.", "probe-too-often"
+                )
             self._asked.setdefault(caller, []).append(now)
             self._running += 1
 

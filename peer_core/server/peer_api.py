@@ -176,7 +176,7 @@ class _Handlers:
             return "", 204
         addresses = problems.texts_field(problems.body({"addresses"}, {"addresses"}), "addresses") or []
         if len(addresses) > MAX_ADDRESSES:
-            raise BadInputError(f"At most {MAX_ADDRESSES} addresses are tried.")
+            raise BadInputError("At most {most} addresses are tried.", "probe-most", most=MAX_ADDRESSES)
         for address in addresses:
             parse_url(address)
         calls_from = plain_ip(request.remote_addr or "")

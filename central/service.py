@@ -86,13 +86,14 @@ class DirectoryService:
             mark=told.mark,
             entries=told.entries,
             compares=True,
+            clock=time.time(),
         )
         return Answered(response.SerializeToString(), f"acknowledged={told.acknowledged} last={request.last_sequence}")
 
     def _heartbeat(self, member: Member, data: bytes) -> Answered:
         request = _read(directory_pb2.HeartbeatRequest, data)
         pace, revocations = self._directory.beat(member, tuple(request.addresses), request.revocations_number)
-        response = directory_pb2.HeartbeatResponse(pace=_pace(pace))
+        response = directory_pb2.HeartbeatResponse(pace=_pace(pace), clock=time.time())
         if revocations is not None:
             response.revocations.CopyFrom(_revocations(revocations))
         return Answered(response.SerializeToString())

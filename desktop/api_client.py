@@ -34,6 +34,7 @@ from desktop.api_answers import (
     transfer_from,
 )
 from desktop.api_offers import Offer, Offers, offer_from, offers_from, rules_from, sent_from
+from desktop.api_reach import CheckUp, FoundBarrio, barrios_from, check_up_from
 from protos.sentences import from_json
 
 PAGE = 100
@@ -58,6 +59,13 @@ class ApiClient:
 
     async def status(self) -> Status:
         return await self._call("GET", "/v1/status", status_from)
+
+    async def check_up(self) -> CheckUp:
+        return await self._call("GET", "/v1/doctor", check_up_from)
+
+    async def barrios(self) -> tuple[FoundBarrio, ...]:
+        """Those that members announce on this network; takes some seconds."""
+        return await self._call("GET", "/v1/barrios", barrios_from)
 
     async def join(self, invite: str, name: str) -> Status:
         body = {"invite": invite, **({"name": name} if name else {})}

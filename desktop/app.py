@@ -29,6 +29,7 @@ from desktop.window_settings import WindowSettings
 from desktop.words import Words, choose_language
 
 FIRST_PAINT_SECONDS = 1.0
+LOOK_AROUND_SECONDS = 10.0
 
 
 def start(options: Options) -> int:
@@ -236,7 +237,20 @@ class Desktop:
         page.join_wanted.connect(partial(self.join, page))
         page.start_wanted.connect(partial(self.start_barrio, page))
         self.window.show_page(page)
+        self.tasks.start(self._look_around(page))
         self._take_link()
+
+    async def _look_around(self, page: FirstRunPage) -> None:
+        """Shows barrios of this network as long as the page is there."""
+        assert self.session is not None
+        client = self.session.client
+        while self.window.stack.currentWidget() is page:
+            # It is a bonus: an invite works all the same.
+            with contextlib.suppress(ApiError):
+                found = await client.barrios()
+                if self.window.stack.currentWidget() is page:
+                    page.show_found(found)
+            await asyncio.sleep(LOOK_AROUND_SECONDS)
 
     def _show_shell(self) -> None:
         assert self.session is not None

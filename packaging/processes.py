@@ -66,6 +66,12 @@ class Program:
             raise RuntimeError(f"{' '.join(self.argv)} did not get ready:\n{tail}")
         return self
 
+    def wait_said(self, seconds: float = 30.0) -> None:
+        """As `wait_ready`, for a program whose `ready` has no fields."""
+        if not self._ready_seen.wait(seconds) or self.process.poll() is not None:
+            self.kill()
+            raise RuntimeError(f"{' '.join(self.argv)} did not get ready:\n{self.log_text()[-2000:]}")
+
     def signal(self, number: int) -> None:
         if self.process.poll() is None:
             self.process.send_signal(number)

@@ -115,6 +115,10 @@ class WithdrawnError(BarrioError):
     status = 410
 
 
+class NotReachedError(NetworkError):
+    title = "Others cannot connect to this device"
+
+
 class PeerMisbehavedError(BarrioError):
     title = "A peer sent something wrong"
     fault = Fault.PEER

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from peer_core import __version__
-from peer_core.addresses import format_host_port, own_addresses, parse_listen
+from peer_core.addresses import format_host_port, parse_listen
+from peer_core.directory.callback import CallBack, Tried
 from peer_core.directory.directory import Directory
 from peer_core.directory.types import Location
-from peer_core.errors import BarrioError, InUseError
+from peer_core.errors import BarrioError, InUseError, NotReachedError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 from peer_core.library.browsing import Browsing
@@ -17,9 +18,11 @@ from peer_core.library.types import HeldFile
 from peer_core.limits.line import UploadLine
 from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
+from peer_core.nearby import Announcer, Barrio
 from peer_core.offers.offers import Offers
 from peer_core.offers.terms import MAX_OFFER
 from peer_core.offers.types import OfferState
+from peer_core.own_addresses import Whereabouts
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
@@ -52,7 +55,7 @@ class Online:
     ) -> None:
         self.identity = identity
         self._exchange = exchange
-        self._listens_elsewhere: InUseError | None = None
+        self.listens_elsewhere: InUseError | None = None
         self._library = library
         self._offers = offers
         self._sent = sent
@@ -61,20 +64,43 @@ class Online:
         self._settings = settings
         self._relays = RelaySlots()
         self._revocations = Revocations(identity, self._removed)
-        self.directory = Directory(identity, self._revocations, library, self.addresses, settings.texts("neighbour"))
+        towards = identity.membership.directory[0]
+        self._whereabouts = Whereabouts(lambda: self._server.address, towards, settings.texts("advertise"))
+        self.directory = Directory(identity, self._revocations, library, self._whereabouts, settings.texts("neighbour"))
+        self._call_back = CallBack(identity, self.directory.find_peer)
+        self._announcer = Announcer(
+            Barrio(identity.membership.network_name, identity.authority_fingerprint()),
+            lambda: self._server.address[1],
+            self.addresses,
+            lambda: bool(settings.number("announce")),
+        )
         # Last: whatever fails before leaves no port open.
         self._server = self._bind(settings)
+        self._whereabouts.look()
 
     def addresses(self) -> list[str]:
         """Where others reach this peer now; a laptop moves."""
-        host, port = self._server.address
-        towards = self.identity.membership.directory[0]
-        return self._settings.texts("advertise") or own_addresses(host, port, towards)
+        return list(self._whereabouts.current)
+
+    def settings_changed(self) -> None:
+        self._announcer.look_now()
 
     @property
     def notices(self) -> list[BarrioError]:
         """What the person should know about being online."""
-        return [n for n in (self._listens_elsewhere, self._revocations.trouble) if n is not None]
+        closed = None
+        if self.directory.reach.closed:
+            closed = NotReachedError(
+                "Neighbours tried to connect back and could not: open port {port} (TCP) in this device's firewall, or "
+                "forward it in the router. The check-up says more.",
+                "not-reached",
+                port=self.listens[1],
+            )
+        return [n for n in (self.listens_elsewhere, self._revocations.trouble, closed) if n is not None]
+
+    @property
+    def listens(self) -> tuple[str, int]:
+        return self._server.address
 
     @property
     def listens_at(self) -> str:
@@ -83,9 +109,12 @@ class Online:
     def start(self) -> None:
         self._server.start()
         self.directory.start()
+        self._announcer.start()
 
     def stop(self) -> None:
+        self._call_back.close()
         self.directory.stop()
+        self._announcer.stop()
         self._server.stop(DRAIN_SECONDS)
 
     def locate(self, content_id: bytes) -> Located:
@@ -119,6 +148,9 @@ class Online:
     def relay(self, caller: str, sealed: bytes) -> bytes:
         with self._relays.slot(caller):
             return self.directory.relay(sealed)
+
+    def call_back(self, caller: str, calls_from: str, addresses: Sequence[str]) -> list[Tried]:
+        return self._call_back.call(caller, calls_from, addresses)
 
     def held(self, caller: str, content_id: bytes) -> HeldFile | None:
         """What is shared is given to all, and what is offered to those it is offered to."""
@@ -161,13 +193,13 @@ class Online:
             if not settings.is_default("listen"):
                 raise
             server = self._server_at(host, 0)
-            self._listens_elsewhere = InUseError(
+            self.listens_elsewhere = InUseError(
                 "{reason} This time Barrio listens on port {port}.",
                 "listens-elsewhere",
                 reason=error.message,
                 port=server.address[1],
             )
-            log.warning("%s", self._listens_elsewhere.message)
+            log.warning("%s", self.listens_elsewhere.message)
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

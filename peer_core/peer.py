@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peer_core import __version__
+from peer_core import __version__, doctor, nearby
 from peer_core.addresses import format_host_port
+from peer_core.checks import Check
 from peer_core.content import Manifest
 from peer_core.data_folder import LOCAL_API_FILE, FolderLock, prepare, write_json
 from peer_core.directory.types import SearchPage, SearchQuestion, Via
@@ -27,6 +28,7 @@ from peer_core.library.types import Share
 from peer_core.limits.intake import Intake
 from peer_core.limits.policy import Policy
 from peer_core.meter import Meter
+from peer_core.nearby import Barrio
 from peer_core.offers.offers import Offers
 from peer_core.online import Online
 from peer_core.people import People
@@ -71,6 +73,7 @@ class Peer:
         self._joining = threading.Lock()
         self._lifecycle = threading.Lock()
         self._running = False
+        self._leaving = threading.Event()
         # Set by start() and join(), read by any thread.
         self._library: Library | None = None
         self._transfers: Transfers | None = None
@@ -100,6 +103,7 @@ class Peer:
         """Raises BarrioError with a sentence for the person; nothing is left running then."""
         prepare(self.data_dir)
         self._lock.take()
+        self._leaving.clear()
         try:
             self._start_local()
             try:
@@ -184,6 +188,7 @@ class Peer:
             if not self._running:
                 return
             self._running = False
+            self._leaving.set()
             if self._transfers is not None:
                 self._transfers.stop_soon()
             if self._offers is not None:
@@ -285,6 +290,15 @@ class Peer:
     def quarantined(self) -> int:
         return len(self._require_transfers().quarantine.all())
 
+    def doctor(self) -> list[Check]:
+        joined = (self.data_dir / "identity").exists()
+        return doctor.examine(
+            self.data_dir, self._download_folder(), self._require_library(), self._online, joined, self._offline_because
+        )
+
+    def barrios_here(self) -> list[Barrio]:
+        return nearby.find(self._leaving)
+
     def join(self, invite: str, name: str | None) -> None:
         """Raises what `enrolment.join` raises, and BadInputError for the name; nothing changes then."""
         shown = parse_name(name) if name else self._settings.text("name")
@@ -367,6 +381,8 @@ class Peer:
             self._require_transfers().follow(before, self._download_folder())
         self._limits.settings_changed()
         self._require_transfers().slots_changed()
+        if self._online is not None:
+            self._online.settings_changed()
 
     def _joined(self) -> Online:
         """Raises NotJoinedError, or what kept this peer from going online."""

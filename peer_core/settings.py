@@ -4,6 +4,7 @@ A value comes from what was given at the start (option, environment, settings fi
 which holds what was changed while the peer ran, else it is the default.
 """
 
+import functools
 import os
 import socket
 import threading
@@ -118,6 +119,17 @@ def _peer_ids(value: Any) -> list[str]:
     return [parse_peer_id(item) for item in items]
 
 
+@functools.cache
+def _everywhere() -> str:
+    """All addresses of this computer, those of IPv6 too where the system has them."""
+    try:
+        # Trying is what tells: IPv6 may be there for programs, and be switched off all the same.
+        with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True):
+            return f"[::]:{DEFAULT_PORT}"
+    except (OSError, ValueError):
+        return f"0.0.0.0:{DEFAULT_PORT}"
+
+
 def _default_downloads() -> str:
     return str(Path(platformdirs.user_downloads_path()) / "Barrio")
 
@@ -130,9 +142,7 @@ SETTINGS = (
     Setting(
         "name", "text", "How others see this device", "join", lambda: socket.gethostname()[:64] or "Barrio", parse_name
     ),
-    Setting(
-        "listen", "address", "Where other peers reach this one", "restart", lambda: f"0.0.0.0:{DEFAULT_PORT}", _listen
-    ),
+    Setting("listen", "address", "Where other peers reach this one", "restart", _everywhere, _listen),
     Setting(
         "advertise",
         "list",
@@ -159,6 +169,14 @@ SETTINGS = (
         _http,
     ),
     Setting("neighbour", "list", "Peers to prefer as neighbours", "restart", list, _peer_ids),
+    Setting(
+        "announce",
+        "switch",
+        "Whether devices on the same network see that this barrio is here; nothing of you is told",
+        "now",
+        lambda: True,
+        parse_switch,
+    ),
     _rate("upload_rate", "Most that is sent, in bytes a second; 0: no limit"),
     _rate("download_rate", "Most that is received, in bytes a second; 0: no limit"),
     _rate("upload_rate_per_peer", "Most that is sent to one peer"),

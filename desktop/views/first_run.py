@@ -1,8 +1,11 @@
 """The first page of a new device: paste an invite, or start a barrio here. Nothing typed is lost. Qt's thread."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
+from desktop.api_reach import FoundBarrio
 from desktop.context import Context
 from desktop.plain import plain
 from desktop.widgets.basics import Button, Frame, Label, Picture, centred, column, row
@@ -13,6 +16,7 @@ _CARD_WIDTH = 380
 _NAME_LENGTH = 64
 _OUTCOME_HEIGHT = 92
 _HINT_LINES = 2
+_FOUND_NAMES = 4
 
 
 def check_invite(text: str) -> Invite | str:
@@ -40,6 +44,10 @@ class FirstRunPage(QWidget):
         self.invite_message = Label("", "small", wrap=True)
         self.invite_message.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.invite_message.setMinimumHeight(_HINT_LINES * self.invite_message.fontMetrics().lineSpacing())
+        self.found = Label("", "muted", wrap=True)
+        self.found.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.found.setMinimumHeight(_HINT_LINES * self.found.fontMetrics().lineSpacing())
+        self._found: tuple[FoundBarrio, ...] = ()
         self.name = self._field(words("first.name"), name, _NAME_LENGTH)
         self.name.setText(name)
         self.barrio_name = self._field(words("first.barrio"), words("first.barrio"), _NAME_LENGTH)
@@ -68,6 +76,15 @@ class FirstRunPage(QWidget):
         """Fills a link in; joining still takes a click."""
         self.invite.setText(link)
         self.join_button.setFocus()
+
+    def show_found(self, barrios: Sequence[FoundBarrio]) -> None:
+        """Barrios that are announced on this network. What they say of themselves proves nothing; an invite does."""
+        self._found = tuple(barrios)
+        names = list(dict.fromkeys(barrio.name for barrio in barrios))
+        listed = ", ".join(f"“{plain(name)}”" for name in names[:_FOUND_NAMES])
+        more = "…" if len(names) > _FOUND_NAMES else ""
+        self.found.setText(self._context.words("first.found", names=listed + more) if names else "")
+        self._invite_changed(self.invite.text())
 
     def busy(self, text: str) -> None:
         """What happens now; the fields wait."""
@@ -110,6 +127,7 @@ class FirstRunPage(QWidget):
         join = self._card("link", words("first.join.title"), words("first.join.text"))
         join.addWidget(self.invite)
         join.addWidget(self.invite_message)
+        join.addWidget(self.found)
         join.addStretch(1)
         join.addWidget(self.join_button)
         start = self._card("home", words("first.start.title"), words("first.start.text"))
@@ -166,7 +184,10 @@ class FirstRunPage(QWidget):
         if not text.strip():
             said, role = words("invite.paste"), "small"
         elif isinstance(invite, Invite):
-            said, role = words("invite.good", host=plain(f"{invite.host}:{invite.port}")), "ok"
+            name = next((b.name for b in self._found if b.fingerprint == invite.fingerprint), None)
+            host = plain(f"{invite.host}:{invite.port}")
+            said = words("invite.good", host=host) if name is None else words("invite.good-here", name=plain(name))
+            role = "ok"
         else:
             said, role = words(invite), "error"
         self.invite_message.setText(said)

@@ -30,8 +30,9 @@ class IndexingBar(Frame):
         layout.addLayout(upper)
         layout.addWidget(self._bar)
         self.setLayout(layout)
-        session.status_changed.connect(lambda _: self._show())
-        session.library_changed.connect(lambda _: self._show())
+        # Methods, not lambdas: these connections must end with the bar when the window is built anew.
+        session.status_changed.connect(self._news)
+        session.library_changed.connect(self._news)
         self.hide()
         self._show()
 
@@ -43,6 +44,9 @@ class IndexingBar(Frame):
         status = self._session.status
         if status is not None:
             self._session.do(self._session.client.pause_indexing(not status.paused))
+
+    def _news(self, _: object) -> None:
+        self._show()
 
     def _show(self) -> None:
         status, library = self._session.status, self._session.library

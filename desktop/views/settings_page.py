@@ -12,15 +12,18 @@ from desktop.api import ApiError, Setting, Status
 from desktop.context import Context
 from desktop.look import THEMES
 from desktop.session import Session
+from desktop.views.check_up_card import CheckUpCard
 from desktop.views.limit_fields import HoursField, LimitField
 from desktop.views.limits_card import LimitsCard
 from desktop.views.setting_field import SettingField
+from desktop.views.switch_field import SwitchField
 from desktop.widgets.basics import Button, ElidedLabel, Frame, Label, column, row
 from desktop.words import LANGUAGES
 
 _WIDTH = 760
 _GROUPS = (
     ("device", ("name", "listen", "advertise", "neighbour", "http")),
+    ("device", ("name", "listen", "advertise", "neighbour", "announce")),
     ("files", ("download_dir", "rescan_seconds")),
 )
 
@@ -36,7 +39,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self._context, self._session = context, session
-        self.fields: dict[str, SettingField | LimitField | HoursField] = {}
+        self.fields: dict[str, SettingField | SwitchField | LimitField | HoursField] = {}
         self._facts: dict[str, ElidedLabel] = {}
         words = context.words
         self._groups = {name: column(spacing=16) for name, _ in _GROUPS}
@@ -56,6 +59,8 @@ class SettingsPage(QWidget):
             field.changed.connect(partial(self.save, key))
         self._section(body, "window", self._window_choices())
         self._section(body, "barrio", self._barrio(hosting))
+        self.check_up = CheckUpCard(context, session)
+        self._section(body, "check-up", self.check_up)
         body.addStretch(1)
         inside.setLayout(body)
         outside = QWidget()
@@ -179,7 +184,7 @@ class SettingsPage(QWidget):
         for group, keys in _GROUPS:
             for key in keys:
                 if key in known and key not in self.fields:
-                    field = SettingField(self._context, known[key])
+                    field = (SwitchField if known[key].type == "switch" else SettingField)(self._context, known[key])
                     field.changed.connect(partial(self.save, key))
                     self.fields[key] = field
                     self._groups[group].addWidget(field)

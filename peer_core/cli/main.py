@@ -12,7 +12,16 @@ from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
-from peer_core.cli import limit_verbs, offer_arguments, run_settings, transfer_arguments, tree_verbs, verbs
+from peer_core.cli import (
+    discover_verb,
+    doctor_verb,
+    limit_verbs,
+    offer_arguments,
+    run_settings,
+    transfer_arguments,
+    tree_verbs,
+    verbs,
+)
 from peer_core.cli.client import LocalClient, NoPeerError
 from peer_core.cli.output import as_json, plain, say
 from peer_core.content import MAX_SIZE
@@ -48,6 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments)
         if arguments.verb == "join":
             return _join(arguments)
+        if arguments.verb == "doctor":
+            return doctor_verb.doctor(arguments)
+        if arguments.verb == "discover":
+            return discover_verb.discover(arguments)
         with LocalClient(arguments.data_dir) as client:
             verb: verbs.Verb = arguments.call
             return verb(client, arguments)
@@ -310,6 +323,8 @@ def _parser() -> argparse.ArgumentParser:
     health = verb("health", "Fail unless a peer runs and answers, for programs that watch it", verbs.health)
     health.add_argument("--ready", action="store_true", help="fail also unless every part can do its work")
     verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
+    verb("discover", "Barrios that members announce on this network; joining takes an invite")
+    verb("doctor", "Look whether everything works, and say what to do")
     settings = verb("settings", "Show settings, or change one", verbs.settings)
     settings.add_argument("key", metavar="KEY", nargs="?")
     settings.add_argument("value", metavar="VALUE", nargs="?")

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,14 +32,17 @@ from protos.barrio.v1 import directory_pb2_grpc
 from protos.sentences import say
 
 DEADLINE_SECONDS = 10.0
+LEAST_DEADLINE_SECONDS = 3.0
 QUERY_DEADLINE_SECONDS = 6.0
 MAX_MESSAGE = 4 << 20
+# The year 9999.
+MAX_TIME = 253_402_300_800
 
 
 @dataclass(frozen=True)
 class Registration:
     """What the central answers to a registration. `mark` is this peer's name for the state that it holds, with
-    `entries` entries; `compares`: it knows marks and comparing at all."""
+    `entries` entries; `compares`: it knows marks and comparing at all. `clock` as in Beat."""
 
     pace: Pace
     acknowledged_sequence: int
@@ -46,6 +50,16 @@ class Registration:
     mark: bytes = b""
     entries: int = 0
     compares: bool = False
+    clock: float = 0.0
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What the central answers to a heartbeat. `clock`: its time, seconds since 1970; 0: not told."""
+
+    pace: Pace
+    revocations: "RevocationList | None"
+    clock: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ class CentralClient:
         self._identity = identity
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
+        self._last_answer = 0.0
         self._closed = False
 
     @property
@@ -88,13 +103,17 @@ class CentralClient:
             answer.mark,
             answer.entries,
             answer.compares,
+            _time(answer.clock),
         )
 
-    def heartbeat(self, revocations_number: int, new_addresses: Sequence[str]) -> tuple[Pace, RevocationList | None]:
-        """`new_addresses`: only when they changed. Raises NotRegisteredError when the lease is gone."""
+    def heartbeat(self, revocations_number: int, new_addresses: Sequence[str], patience: float) -> Beat:
+        """`new_addresses`: only when they changed. `patience`: seconds; a beat that takes longer than that is lost.
+
+        Raises NotRegisteredError when the lease is gone.
+        """
         request = pb.HeartbeatRequest(revocations_number=revocations_number, addresses=new_addresses)
-        answer = self._call("Heartbeat", request)
-        return _pace(answer.pace), _revocations(answer)
+        answer = self._call("Heartbeat", request, min(DEADLINE_SECONDS, max(LEAST_DEADLINE_SECONDS, patience)))
+        return Beat(_pace(answer.pace), _revocations(answer), _time(answer.clock))
 
     def publish(
         self,
@@ -157,10 +176,26 @@ class CentralClient:
         self.renew_channel()
 
     def _call(self, method: str, request: Any, deadline: float = DEADLINE_SECONDS) -> Any:
+        began = time.monotonic()
         with _converted():
-            stub = directory_pb2_grpc.DirectoryStub(self._open())
-            call: Callable[..., Any] = getattr(stub, method)
-            return call(request, timeout=deadline)
+            channel = self._open()
+            call: Callable[..., Any] = getattr(directory_pb2_grpc.DirectoryStub(channel), method)
+            try:
+                answer = call(request, timeout=deadline)
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_answer < began:
+                    self._give_up(channel)
+                raise
+            self._last_answer = time.monotonic()
+            return answer
+
+    def _give_up(self, channel: grpc.Channel) -> None:
+        """Nothing came over a whole deadline: the connection may lead nowhere, which TCP would notice in minutes."""
+        with self._lock:
+            if self._channel is not channel:
+                return
+            self._channel = None
+        channel.close()
 
     def _open(self) -> grpc.Channel:
         with self._lock:
@@ -236,6 +271,10 @@ def _pace(message: pb.Pace) -> Pace:
 
 def _bounded(seconds: float, otherwise: float) -> float:
     return min(max(seconds, 0.2), 600.0) if math.isfinite(seconds) and seconds else otherwise
+
+
+def _time(seconds: float) -> float:
+    return seconds if math.isfinite(seconds) and 0 < seconds < MAX_TIME else 0.0
 
 
 def _revocations(answer: Any) -> RevocationList | None:

@@ -22,13 +22,17 @@ from peer_core.directory.neighbours import Neighbours
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.directory.presence import Presence
 from peer_core.directory.publisher import Journal, Publisher
+from peer_core.directory.reach import ReachWatch, Report, ask_all
 from peer_core.directory.remote_tree import RemoteTree
 from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
+from peer_core.own_addresses import Whereabouts
 
 EXCHANGE_SECONDS = 20.0
+# A neighbour asks the barrio where this peer is, and then tries for three seconds.
+CALL_SECONDS = 10.0
 EXCHANGE_BYTES = 64 << 10
 # Bytes a second of a body, on a slow line.
 EXCHANGE_RATE = 32 << 10
@@ -52,7 +56,7 @@ class Directory:
         identity: Identity,
         revocations: Revocations,
         journal: Journal,
-        addresses: Callable[[], list[str]],
+        whereabouts: Whereabouts,
         preferred_neighbours: Sequence[str] = (),
     ) -> None:
         self.central = CentralClient(identity)
@@ -72,10 +76,13 @@ class Directory:
             identity,
             self.central,
             revocations,
-            addresses,
+            whereabouts,
             lambda: (journal.index_id, journal.last_sequence()),
             self._registered,
+            self._moved,
+            self.neighbours.forgive,
         )
+        self.reach = ReachWatch(lambda: whereabouts.current, lambda: self.ask_for_calls(list(whereabouts.current)))
         self._lock = threading.Lock()
         self._counters = Counters()
 
@@ -83,10 +90,12 @@ class Directory:
         self.presence.start()
         self.publisher.start()
         self.neighbours.start()
+        self.reach.start()
 
     def stop(self) -> None:
         """Says goodbye when the central is there, and ends all threads within a few seconds."""
         self.presence.stop_soon()
+        self.reach.stop_soon()
         if self.presence.reachable:
             with suppress(BarrioError):
                 self.central.leave()
@@ -95,6 +104,7 @@ class Directory:
         self.presence.stop()
         self.publisher.stop()
         self.neighbours.stop()
+        self.reach.stop()
 
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
         """Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError."""
@@ -148,6 +158,25 @@ class Directory:
         )
         return status, data
 
+    def ask_for_calls(self, addresses: Sequence[str]) -> list[Report]:
+        """What each neighbour says about connecting to this peer at `addresses`."""
+        return ask_all(self._ask_for_call, [n.peer for n in self.neighbours.current()], addresses)
+
+    def _ask_for_call(self, peer: PeerRecord, body: bytes) -> tuple[int, bytes]:
+        status, _, data = self._http.request(
+            peer.peer_id,
+            peer.addresses,
+            "POST",
+            "/v1/probe",
+            body,
+            {"Content-Type": "application/json"},
+            timeout=CALL_SECONDS,
+            max_bytes=EXCHANGE_BYTES,
+            name=peer.name,
+            fresh_only=True,
+        )
+        return status, data
+
     def relay(self, sealed: bytes) -> bytes:
         """Passes another peer's question on to the central, unread."""
         answer = self.central.query(sealed)
@@ -167,6 +196,11 @@ class Directory:
             else:
                 self._counters.direct += 1
         return answer, via
+
+    def _moved(self) -> None:
+        self._http.forget()
+        self.neighbours.forgive()
+        self.reach.look_again()
 
     def _registered(self, held: Registration) -> None:
         self.publisher.registered(held)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ from peer_core.directory.types import Neighbour, PeerRecord, Role, Via, ViaKind
 from peer_core.errors import (
     BadInputError,
     BarrioError,
+    CentralMisbehavedError,
     CentralUnreachableError,
     PeerMisbehavedError,
     PeerUnreachableError,
@@ -33,7 +35,10 @@ HEDGE_SECONDS = 0.6
 DIRECT_AFTER_SECONDS = 2.5
 RELAY_SECONDS = 6.0
 PROBE_SECONDS = 3.0
-AVOID_SECONDS = 60.0
+# A neighbour that did not help is not asked for so long, twice as long each time it fails again; one that lies for the
+# longest time at once.
+AVOID_SECONDS = 4.0
+AVOID_MOST_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 3.0
 MAX_ANSWER = 1 << 20
 RELAY_THREADS = 12
@@ -66,10 +71,10 @@ class Neighbours:
         self._probes = ThreadPoolExecutor(max_workers=WANTED, thread_name_prefix="probe")
         self._lock = threading.Lock()
         # Guarded by _lock. The first of _known is the primary. _silent: peers whose last probe failed; _unhelpful:
-        # peer id → monotonic time when it last failed to pass a question on. A good probe does not excuse that.
+        # those that failed to pass a question on, which a good probe does not excuse.
         self._known: list[PeerRecord] = []
         self._silent: set[str] = set()
-        self._unhelpful: dict[str, float] = {}
+        self._unhelpful: dict[str, _Avoided] = {}
 
     def start(self) -> None:
         self._loop.start()
@@ -82,6 +87,12 @@ class Neighbours:
         self._loop.stop()
 
     def look_now(self) -> None:
+        self._loop.wake()
+
+    def forgive(self) -> None:
+        """The central or the network was away: that nobody could help meanwhile says nothing about anybody."""
+        with self._lock:
+            self._unhelpful.clear()
         self._loop.wake()
 
     def current(self) -> list[Neighbour]:
@@ -111,7 +122,8 @@ class Neighbours:
 
     def _is_good(self, peer: PeerRecord) -> bool:
         """The caller holds the lock."""
-        return peer.peer_id not in self._silent and peer.peer_id not in self._unhelpful
+        avoided = self._unhelpful.get(peer.peer_id)
+        return peer.peer_id not in self._silent and (avoided is None or avoided.until <= time.monotonic())
 
     def relay(self, peer: PeerRecord, sealed: bytes, started: Callable[[PeerConnection], None]) -> bytes:
         """Raises PeerUnreachableError, PeerMisbehavedError."""
@@ -135,9 +147,14 @@ class Neighbours:
             "{name} did not pass the question on (status {status}).", "relay-refused", name=peer.name, status=status
         )
 
-    def failed(self, peer: PeerRecord) -> None:
+    def failed(self, peer: PeerRecord, lied: bool = False) -> None:
+        now = time.monotonic()
         with self._lock:
-            self._unhelpful[peer.peer_id] = time.monotonic()
+            before = self._unhelpful.get(peer.peer_id)
+            if before is None or before.until <= now or lied:
+                twice = AVOID_SECONDS if before is None else min(2 * before.seconds, AVOID_MOST_SECONDS)
+                seconds = AVOID_MOST_SECONDS if lied else twice
+                self._unhelpful[peer.peer_id] = _Avoided(now + seconds, seconds)
         self._loop.wake()
 
     def answered(self, peer: PeerRecord) -> None:
@@ -195,9 +212,10 @@ class Neighbours:
         """Fills the list up from the central when it is short or has peers that do not help."""
         now = time.monotonic()
         with self._lock:
-            self._unhelpful = {p: t for p, t in self._unhelpful.items() if now - t < AVOID_SECONDS}
+            # Who failed and was not asked for long since begins anew.
+            self._unhelpful = {p: a for p, a in self._unhelpful.items() if now < a.until + AVOID_MOST_SECONDS}
             good = [p for p in self._known if self._is_good(p) and not self._is_revoked(p.peer_id)]
-            avoided = [*self._silent, *self._unhelpful]
+            avoided = [*self._silent, *(p for p, a in self._unhelpful.items() if now < a.until)]
         preferred = [p for p in self._preferred if p not in avoided and all(g.peer_id != p for g in good)]
         if len(good) >= WANTED and not preferred:
             return
@@ -220,6 +238,14 @@ class Neighbours:
             return []
         page = read_members(self._central.query(peers_bytes(peer_ids)), len(peer_ids))
         return [record for record in page.members if record.peer_id in peer_ids]
+
+
+@dataclass(frozen=True)
+class _Avoided:
+    """Until when, of the monotonic clock, and how long that was in all."""
+
+    until: float
+    seconds: float
 
 
 class _Race(Generic[T]):
@@ -273,6 +299,8 @@ class _Race(Generic[T]):
             return error
         log.info("the neighbour %s did not help: %s", peer.peer_id, error.logged)
         self._neighbours.failed(peer)
+        log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
+        self._neighbours.failed(peer, lied=isinstance(error, PeerMisbehavedError | CentralMisbehavedError))
         return before
 
     def _patience(self) -> float | None:

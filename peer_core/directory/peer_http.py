@@ -36,16 +36,18 @@ class PeerHttp:
         max_bytes: int = 1 << 20,
         name: str = "",
         started: Callable[[PeerConnection], None] = lambda connection: None,
+        fresh_only: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
         """(status, headers with lower-case names, body), within `timeout` seconds in all.
 
-        `started` gets the connection, so that another thread can abort it. Raises PeerUnreachableError,
+        `started` gets the connection, so that another thread can abort it. `fresh_only`: no kept connection will do,
+        whether one can be made is the question. Raises PeerUnreachableError,
         PeerMisbehavedError.
         """
         who = name or f"The peer {peer_id[:8]}…"
         deadline = time.monotonic() + timeout
         sent = {"User-Agent": USER_AGENT, **(headers or {})}
-        kept = self._take(peer_id)
+        kept = None if fresh_only else self._take(peer_id, addresses)
         if kept is not None:
             started(kept)
             try:
@@ -64,16 +66,28 @@ class PeerHttp:
             raise
         return self._exchange(peer_id, fresh, method, path, body, sent, max_bytes, deadline)
 
+    def forget(self) -> None:
+        """This computer has moved: no connection of before is used again."""
+        with self._lock:
+            idle = self._take_idle()
+        for connection in idle:
+            connection.close()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            idle = [c for entries in self._idle.values() for _, c in entries]
-            self._idle.clear()
+            idle = self._take_idle()
             busy = list(self._busy)
         for connection in idle:
             connection.close()
         for connection in busy:
             connection.abort()
+
+    def _take_idle(self) -> list[PeerConnection]:
+        """The caller holds the lock."""
+        idle = [c for entries in self._idle.values() for _, c in entries]
+        self._idle.clear()
+        return idle
 
     def _exchange(
         self,
@@ -98,14 +112,15 @@ class PeerHttp:
         finally:
             self._finish(peer_id, connection, keep)
 
-    def _take(self, peer_id: str) -> PeerConnection | None:
+    def _take(self, peer_id: str, addresses: Sequence[str]) -> PeerConnection | None:
+        """A kept connection, unless the peer has moved since."""
         with self._lock:
             entries = self._idle.get(peer_id)
             if not entries:
                 return None
             since, connection = entries.pop()
             self._busy.add(connection)
-        if time.monotonic() - since < IDLE_SECONDS:
+        if time.monotonic() - since < IDLE_SECONDS and connection.address in addresses:
             return connection
         self._finish(peer_id, connection, keep=False)
         return None

@@ -5,6 +5,7 @@ It never gives up: whatever fails is tried again at the central's pace, with jit
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,18 +17,22 @@ from peer_core.identity import enrolment
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
 from peer_core.loops import Loop
+from peer_core.own_addresses import Whereabouts
 
 FIRST_PACE = Pace(heartbeat_seconds=30.0, publish_batch=1000, retry_seconds=2.0)
 RENEW_BELOW_SECONDS = 10 * 86_400.0
 RENEW_RETRY_BEATS = 20
 REVOKED_RETRY_SECONDS = 60.0
+# A laptop that moves is found at its new address this soon.
+LOOK_SECONDS = 2.0
 log = logging.getLogger("barrio.directory")
 
 
 class Presence:
-    """`addresses` are looked up at each beat, since a laptop moves; `journal` gives (index id, last sequence).
+    """`journal` gives (index id, last sequence).
 
-    `on_registered` gets what the central says that it holds.
+    `on_registered` gets what the central says that it holds; `on_moved` is told that the addresses of this computer
+    changed: connections made before lead nowhere; `on_back`: that the central answers again.
     """
 
     def __init__(
@@ -35,25 +40,32 @@ class Presence:
         identity: Identity,
         central: CentralClient,
         revocations: Revocations,
-        addresses: Callable[[], list[str]],
+        whereabouts: Whereabouts,
         journal: Callable[[], tuple[bytes, int]],
         on_registered: Callable[[Registration], None],
+        on_moved: Callable[[], None],
+        on_back: Callable[[], None],
     ) -> None:
         self._identity = identity
         self._central = central
         self._revocations = revocations
-        self._addresses = addresses
-        self._told_addresses: list[str] = []
+        self._whereabouts = whereabouts
+        self._told_addresses: tuple[str, ...] = ()
         self._journal = journal
         self._on_registered = on_registered
+        self._on_moved = on_moved
+        self._on_back = on_back
         self._loop = Loop("presence", self._step)
         self._registered = False
         self._beats_to_renewal = 0
+        self._next_beat = 0.0
         # Written by the thread alone, read by any.
         self.pace = FIRST_PACE
         self.reachable = False
         self.since: datetime | None = None
         self.trouble: BarrioError | None = None
+        # Seconds by which the central's clock is ahead of this one, None before it told.
+        self.clock_offset: float | None = None
 
     def start(self) -> None:
         self._loop.start()
@@ -67,6 +79,21 @@ class Presence:
         self._loop.stop()
 
     def _step(self) -> float:
+        """Looks where this computer is, and beats when it is time or it moved; returns the seconds until the next."""
+        if self._whereabouts.look():
+            log.info("the addresses are %s now", ", ".join(self._whereabouts.current))
+            self._central.renew_channel()
+            self._on_moved()
+        elif self._registered and time.monotonic() < self._next_beat:
+            return self._until_next()
+        seconds = self._speak()
+        self._next_beat = time.monotonic() + seconds
+        return self._until_next() if self._registered else seconds
+
+    def _until_next(self) -> float:
+        return max(0.0, min(LOOK_SECONDS, self._next_beat - time.monotonic()))
+
+    def _speak(self) -> float:
         """One registration or heartbeat; returns the seconds until the next."""
         try:
             self._renew_when_due()
@@ -89,19 +116,29 @@ class Presence:
 
     def _register(self) -> None:
         index_id, last_sequence = self._journal()
-        addresses = self._addresses()
+        addresses = self._whereabouts.current
+        asked = time.time()
         answer = self._central.register(addresses, __version__, index_id, last_sequence)
+        self._compare_clocks(asked, answer.clock)
         self.pace = answer.pace
         self._registered, self._told_addresses = True, addresses
         self._take(answer.revocations)
         self._on_registered(answer)
 
     def _beat(self) -> None:
-        addresses = self._addresses()
-        new = addresses if addresses != self._told_addresses else []
-        self.pace, revocations = self._central.heartbeat(self._revocations.number, new)
+        addresses = self._whereabouts.current
+        new = addresses if addresses != self._told_addresses else ()
+        asked = time.time()
+        answer = self._central.heartbeat(self._revocations.number, new, self.pace.heartbeat_seconds)
+        self._compare_clocks(asked, answer.clock)
+        self.pace = answer.pace
         self._told_addresses = addresses
-        self._take(revocations)
+        self._take(answer.revocations)
+
+    def _compare_clocks(self, asked: float, theirs: float) -> None:
+        """`theirs`: what the central's clock showed between `asked` and now; 0 from one that does not tell."""
+        if theirs:
+            self.clock_offset = theirs - (asked + time.time()) / 2
 
     def _take(self, revocations: RevocationList | None) -> None:
         if revocations is not None:
@@ -130,5 +167,9 @@ class Presence:
                 "the central %s",
                 "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
             )
+            log.info("the central %s", "answers" if reachable else f"is out of reach: {trouble}")
+        back = reachable and not self.reachable
         self.reachable = reachable
         self.trouble = trouble
+        if back:
+            self._on_back()

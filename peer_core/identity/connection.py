@@ -46,6 +46,8 @@ class PeerConnection(http.client.HTTPConnection):
         super().__init__("peer.invalid", 443, timeout=timeout)
         self.who = name
         self.deadline: float | None = None
+        # That of `addresses` at which the peer answered.
+        self.address = ""
         self._identity = identity
         self._server_name = peer_host_name(peer_id)
         self._addresses = list(addresses)
@@ -75,6 +77,7 @@ class PeerConnection(http.client.HTTPConnection):
                     host, port = parse_url(address)
                     self.host, self.port = host, port
                     self.sock = self._connected(host, port, time.monotonic() + part)
+                self.address = address
                 return
             except BarrioError as error:
                 failure = error

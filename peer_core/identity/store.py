@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from peer_core.data_folder import read_json, write_json, write_private
@@ -21,7 +21,7 @@ from peer_core.identity import key_store
 from peer_core.identity.contexts import client_context, server_context
 from peer_core.identity.key_store import KeyStore
 from peer_core.system_words import system_words
-from protos.agreed import peer_id_of
+from protos.agreed import encode_id, peer_id_of
 
 VERSION = 1
 
@@ -126,6 +126,10 @@ class Identity:
 
     def authority(self) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.authority_file.read_bytes())
+
+    def authority_fingerprint(self) -> str:
+        """As in invites."""
+        return encode_id(self.authority().fingerprint(hashes.SHA256()))
 
     def seconds_left(self) -> float:
         """Until the certificate ends; negative afterwards."""

@@ -70,6 +70,14 @@ class Stream(io.BufferedIOBase):
             parts.append(part)
         return b"".join(parts)
 
+    def read1(self, count: int = -1) -> bytes:
+        """What is here already, or what comes next; nothing at the end."""
+        if not self._early and not self._more():
+            return b""
+        part = self._early if count < 0 else self._early[:count]
+        self._early = self._early[len(part) :]
+        return part.tobytes()
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is what it gets
         """At least one byte, or 0 at the end; as many as come within a moment."""
         view = memoryview(buffer)

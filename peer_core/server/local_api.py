@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
 
+from peer_core.checks import Check, all_good
 from peer_core.content import MAX_SIZE
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.directory.types import SearchPage, SearchQuestion, Via
 from peer_core.errors import BadInputError, BarrioError
 from peer_core.library.rules import fault_of
 from peer_core.library.types import Share
+from peer_core.nearby import Barrio
 from peer_core.server import problems, shapes
 from peer_core.server.offers_api import OffersBothWays, OffersHandlers
 from peer_core.server.openapi import Route, mount
@@ -34,6 +36,8 @@ class LocalPeer(Protocol):
     def settings(self) -> Settings: ...
     def status(self) -> dict[str, Any]: ...
     def health(self) -> dict[str, str | None]: ...
+    def doctor(self) -> list[Check]: ...
+    def barrios_here(self) -> list[Barrio]: ...
     def join(self, invite: str, name: str | None) -> None: ...
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via, set[bytes]]: ...
     def neighbours(self) -> list[dict[str, Any]]: ...
@@ -125,6 +129,8 @@ class _Handlers:
         return [
             Route("GET", "/v1/status", "How this peer is", self.status),
             Route("GET", "/v1/health", "Whether each part of this peer can do its work", self.health),
+            Route("GET", "/v1/doctor", "What works, and what to do about the rest", self.doctor),
+            Route("GET", "/v1/barrios", "Barrios that members announce on this network", self.barrios),
             Route("POST", "/v1/join", "Enrols this device", self.join, fields={"invite": "link", "name": "shown name"}),
             Route("GET", "/v1/search", "Searches through the neighbour", self.search, query=search),
             Route("GET", "/v1/shares", "Shared folders", self.shares),
@@ -172,6 +178,13 @@ class _Handlers:
 
     def health(self) -> Response:
         return jsonify(shapes.health(self._peer.health()))
+
+    def doctor(self) -> Response:
+        checks = self._peer.doctor()
+        return jsonify(good=all_good(checks), checks=[shapes.check(c) for c in checks])
+
+    def barrios(self) -> Response:
+        return jsonify(barrios=[shapes.barrio(b) for b in self._peer.barrios_here()])
 
     def join(self) -> Response:
         value = problems.body({"invite", "name"}, {"invite"})

@@ -1,6 +1,6 @@
 """The peer API: what other members may ask of this peer. Handlers run in waitress workers, behind mutual TLS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import FileIO
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from flask import Flask, Response, jsonify, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from peer_core.addresses import parse_url
+from peer_core.directory.callback import Tried, plain_ip
 from peer_core.errors import BadInputError, BarrioError, Fault, NotFoundError, RevokedError
 from peer_core.library.browsing import MAX_PAGE, Browsing
 from peer_core.library.serving import ChangedError
@@ -22,6 +24,7 @@ from peer_core.transfer.part_file import PartFile
 from protos.agreed import decode_id
 
 MAX_QUESTION = 64 << 10
+MAX_ADDRESSES = 16
 OCTETS = "application/octet-stream"
 TREE_QUERY = {
     "after": "next_after of the page before",
@@ -36,6 +39,7 @@ class ServingPeer(Protocol):
     def introduction(self) -> dict[str, Any]: ...
     def is_revoked(self, peer_id: str) -> bool: ...
     def relay(self, caller: str, sealed: bytes) -> bytes: ...
+    def call_back(self, caller: str, calls_from: str, addresses: Sequence[str]) -> list[Tried]: ...
     def held(self, caller: str, content_id: bytes) -> HeldFile | None: ...
     def offered(self, caller: str, data: bytes) -> OfferState: ...
     def offer_told(self, caller: str, number: str, data: bytes) -> OfferState: ...
@@ -155,14 +159,29 @@ class _Handlers:
                     "bytes_done": "bytes that are here",
                 },
             ),
-            Route("POST", "/v1/probe", "Answers, and nothing more", self.probe, status=204),
+            Route(
+                "POST",
+                "/v1/probe",
+                "Connects back to the caller's own addresses",
+                self.probe,
+                fields={"addresses": "list of at most 16 addresses that the caller has told the barrio"},
+            ),
         ]
 
     def introduce(self) -> Response:
         return jsonify(self._peer.introduction())
 
-    def probe(self) -> tuple[str, int]:
-        return "", 204
+    def probe(self) -> Response | tuple[str, int]:
+        if not request.get_data():
+            return "", 204
+        addresses = problems.texts_field(problems.body({"addresses"}, {"addresses"}), "addresses") or []
+        if len(addresses) > MAX_ADDRESSES:
+            raise BadInputError("At most {most} addresses are tried.", "probe-most", most=MAX_ADDRESSES)
+        for address in addresses:
+            parse_url(address)
+        calls_from = plain_ip(request.remote_addr or "")
+        tried = self._peer.call_back(request.environ["barrio.peer_id"], calls_from, list(dict.fromkeys(addresses)))
+        return jsonify(seen=calls_from, tried=[shapes.tried(t) for t in tried])
 
     def relay(self) -> Response:
         sealed = request.get_data()

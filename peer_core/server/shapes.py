@@ -5,12 +5,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from peer_core.checks import Check
+from peer_core.directory.callback import Tried
 from peer_core.directory.types import Album, Neighbour, PeerRecord, SearchRow, Via
 from peer_core.library.browsing import SharedFile, SharedRoot, TreePage
 from peer_core.library.reasons import code_of
 from peer_core.library.rules import FaultKind, PatternFault
 from peer_core.library.types import Share, ShareState
 from peer_core.limits.policy import Limits
+from peer_core.nearby import Barrio
 from peer_core.offers.types import Offer, Rule
 from peer_core.server.problems import problem_fields
 from peer_core.settings import SETTINGS, Settings
@@ -80,6 +83,24 @@ def member(value: PeerRecord, own_id: str) -> dict[str, Any]:
         "addresses": list(value.addresses),
         "me": value.peer_id == own_id,
     }
+
+
+def tried(value: Tried) -> dict[str, Any]:
+    return {"address": value.address, "reached": value.reached, "why": value.why.value if value.why else None}
+
+
+def check(value: Check) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "state": value.state.value,
+        "code": value.code,
+        "details": dict(value.details),
+        "message": value.message,
+    }
+
+
+def barrio(value: Barrio) -> dict[str, Any]:
+    return asdict(value)
 
 
 def shared_root(value: SharedRoot) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from desktop.look import Look
 from desktop.runtime import Runtime
 from desktop.window_settings import WindowSettings
 from desktop.words import Words
+from peer_core import nearby
 
 SECONDS = 40.0
 
@@ -59,6 +60,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder for the window, whose peer listens on loopback and downloads into `downloads` beside it."""
     monkeypatch.setenv("BARRIO_LISTEN", "127.0.0.1:0")
     monkeypatch.setenv("BARRIO_DOWNLOAD_DIR", str(tmp_path / "downloads"))
+    # The network of the machine that tests is nobody's business.
+    monkeypatch.setattr(nearby, "find", lambda stopped: [])
     (tmp_path / "downloads").mkdir()
     data = tmp_path / "window"
     data.mkdir()

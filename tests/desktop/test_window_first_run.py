@@ -3,8 +3,10 @@
 import asyncio
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from processes import HeadlessPeer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -16,6 +18,7 @@ from desktop.views.first_run import FirstRunPage, check_invite
 from desktop.views.invite_dialog import InviteDialog
 from desktop.views.starting_page import StartingPage
 from desktop.window_settings import WindowSettings
+from peer_core import nearby
 from protos.agreed import Invite
 
 
@@ -48,6 +51,30 @@ def test_joins_by_a_pasted_invite(barrio: Barrio, data_dir: Path, drive: Drive) 
         await until(lambda: "Ana" in shell.status_bar.neighbour.text(), "the neighbour in the status line")
         await until(lambda: "online" in shell.status_bar.central.text(), "the central in the status line")
         assert "127.0.0.1" in shell.status_bar.address.text()
+
+    drive(Options(data_dir), scenario)
+
+
+def test_barrios_of_this_network_are_listed_and_an_invite_of_one_is_known(
+    barrio: Barrio, data_dir: Path, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invite = barrio.central.invite()
+    here = nearby.Barrio("Plaza <b>Mayor</b>", Invite.parse(invite).fingerprint)
+    other = nearby.Barrio("Elsewhere", "a" * 52)
+    monkeypatch.setattr(nearby, "find", lambda stopped: [other, here])
+
+    async def scenario(desktop: Desktop) -> None:
+        page = await first_page(desktop)
+        place = page.join_button.mapTo(page, page.join_button.rect().topLeft())
+        await until(page.found.text, "what is found")
+        assert "“Elsewhere”, “Plaza <b>Mayor</b>”" in page.found.text()
+        assert "ask somebody there for an invite" in page.found.text()
+        assert page.join_button.mapTo(page, page.join_button.rect().topLeft()) == place, "the form jumped"
+        assert not page.join_button.isEnabled(), "an invite is needed all the same"
+        page.invite.setText(invite)
+        assert page.invite_message.text() == "An invite of “Plaza <b>Mayor</b>”, which is on this network"
+        page.invite.setText(str(replace(Invite.parse(invite), fingerprint="b" * 51 + "a")))
+        assert "127.0.0.1" in page.invite_message.text()
 
     drive(Options(data_dir), scenario)
 

@@ -1,5 +1,6 @@
 """The settings page against a real peer: saved, refused in place, language and theme change at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -7,9 +8,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 from window_kit import Drive, shell_of, until
 
+from desktop.api_reach import Check
 from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.theme import DARK
+from desktop.views.switch_field import SwitchField
 
 
 def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, drive: Drive) -> None:
@@ -31,6 +34,22 @@ def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, d
         assert desktop.session is not None
         values = {s.key: s.value for s in await desktop.session.client.settings()}
         assert values["rescan_seconds"] == 60
+
+    drive(Options(member), scenario)
+
+
+def test_announcing_is_switched_off_with_one_click(member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        shell.go("settings")
+        field = (await until(lambda: shell.settings.fields, "the settings"))["announce"]
+        assert isinstance(field, SwitchField)
+        assert field.edit.isChecked() and field.edit.isEnabled()
+        field.edit.click()
+        await until(lambda: field.message.text().startswith("Saved"), "the word that it is saved")
+        assert desktop.session is not None
+        values = {s.key: s.value for s in await desktop.session.client.settings()}
+        assert values["announce"] is False and not field.edit.isChecked()
 
     drive(Options(member), scenario)
 
@@ -70,5 +89,34 @@ def test_the_name_of_a_member_is_shown_and_fixed(member: Path, drive: Drive) -> 
         fields = await until(lambda: shell.settings.fields, "the settings")
         assert fields["name"].edit.text() == "Me" and not fields["name"].edit.isEnabled()
         assert "chosen when joining" in fields["name"].message.text()
+
+    drive(Options(member), scenario)
+
+
+def test_the_check_up_says_what_works_and_what_to_do(member: Path, drive: Drive) -> None:
+    async def scenario(desktop: Desktop) -> None:
+        shell = await shell_of(desktop)
+        assert desktop.session is not None
+        session = desktop.session
+        await until(lambda: session.status is not None and session.status.neighbours, "a neighbour")
+        shell.go("settings")
+        card = shell.settings.check_up
+        card.button.click()
+        assert not card.button.isEnabled()
+        await until(card.button.isEnabled, "the check-up")
+        assert card.outcome.text() == "All is well"
+        said = [label.text() for label in shell.settings.findChildren(QLabel)]
+        assert any("Others reach this device at https://127.0.0.1:" in text and "Ana" in text for text in said)
+        desktop.choose_language("es")
+        shell = await shell_of(desktop)
+        card = shell.settings.check_up
+        card.button.click()
+        await until(card.button.isEnabled, "the check-up in Spanish")
+        said = [label.text() for label in shell.settings.findChildren(QLabel)]
+        assert "Este equipo llega a otros y ellos llegan a él." in said
+        closed = Check("address", "bad", "address-silent", {"names": "Ana", "address": "a", "port": "5"}, "English")
+        assert "abre el puerto 5 (TCP)" in card.sentence(closed)
+        assert card.sentence(replace(closed, details={})) == "English"
+        assert card.sentence(replace(closed, code="of-the-future")) == "English"
 
     drive(Options(member), scenario)

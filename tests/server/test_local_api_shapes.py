@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from peer_core import nearby
 from peer_core.cli import main as cli
 from peer_core.data_folder import LOCAL_API_FILE
 from peer_core.errors import BarrioError, DataVersionError, InUseError, StorageError
@@ -49,6 +50,13 @@ def test_the_status_has_what_the_contract_names(api: httpx.Client) -> None:
     assert status["indexing"] == {"paused": False, "pending": 0, "rate": 0}
     assert status["offers"] == {"undecided": 0, "revision": 0}
     assert {"name", "version", "addresses", "neighbours", "relayed"} <= set(status)
+
+
+def test_barrios_of_this_network_are_found_before_joining(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = nearby.Barrio("La Plaza", CONTENT, 2)
+    monkeypatch.setattr(nearby, "find", lambda stopped: [found])
+    told = {"name": "La Plaza", "fingerprint": CONTENT, "announcers": 2}
+    assert api.get("/v1/barrios").json() == {"barrios": [told]}
 
 
 def test_before_joining_the_barrio_cannot_be_asked(api: httpx.Client) -> None:

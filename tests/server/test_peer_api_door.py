@@ -107,6 +107,34 @@ def test_questions_are_bounded(door: Door) -> None:
     assert status in (400, 413)
 
 
+def test_a_probe_tells_where_the_caller_comes_from_and_what_was_reached(door: Door) -> None:
+    address = "https://127.0.0.1:5"
+    status, _, body = door.ask("POST", "/v1/probe", json.dumps({"addresses": [address, address]}).encode())
+    assert (status, door.holder.called_from) == (200, "127.0.0.1")
+    assert json.loads(body) == {
+        "seen": "127.0.0.1",
+        "tried": [{"address": address, "reached": True, "why": None}],
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"{}",
+        b'{"addresses": "https://a:1"}',
+        b'{"addresses": ["http://127.0.0.1:5"]}',
+        b'{"addresses": [5]}',
+        b'{"addresses": [], "port": 22}',
+        json.dumps({"addresses": [f"https://10.0.0.{n}:5" for n in range(17)]}).encode(),
+    ],
+)
+def test_a_probe_of_anything_but_addresses_is_refused(door: Door, body: bytes) -> None:
+    status, _, answer = door.ask("POST", "/v1/probe", body)
+    assert (status, json.loads(answer)["code"]) == (400, "bad-input")
+    assert door.holder.called_from == ""
+
+
 def test_an_answer_beyond_what_was_asked_for_is_not_read(door: Door) -> None:
     holder = door.holder.holder
     with pytest.raises(PeerMisbehavedError):

@@ -247,6 +247,16 @@ def test_noise_does_not_keep_others_out_and_is_cut(world: World, caplog: pytest.
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
+def _turned_away(server: HostedServer, context: ssl.SSLContext, source: str) -> bool:
+    """With TLS 1.3 the handshake may be over here before the other end decides."""
+    try:
+        with talking(server, context, source) as tls:
+            tls.sendall(ask(0, 1))
+            return not tls.recv(1)
+    except OSError:
+        return True
+
+
 def test_one_address_cannot_take_all_connections(world: World) -> None:
     context = world.authority.member().context()
     with hosted(world, per_address_limit=6) as server, contextlib.ExitStack() as stack:
@@ -254,8 +264,7 @@ def test_one_address_cannot_take_all_connections(world: World) -> None:
         for _ in range(20):
             stack.enter_context(socket.create_connection(server.address, 5, ("127.0.0.7", 0)))
         good = [stack.enter_context(talking(server, context, "127.0.0.7")) for _ in range(6)]
-        with pytest.raises(OSError), talking(server, context, "127.0.0.7"):
-            pass
+        assert _turned_away(server, context, "127.0.0.7")
         assert get(server, world.authority.member(), "/who", "127.0.0.8")
         for tls in good:
             tls.sendall(ask(5, 9))

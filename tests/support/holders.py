@@ -6,11 +6,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
+from peer_core.directory.callback import Tried
 from peer_core.identity.store import Identity
 from peer_core.library.types import HeldFile
 from peer_core.limits.line import UploadLine
@@ -49,6 +50,7 @@ class HonestHolder:
         self.mtime_ns = path.stat().st_mtime_ns
         self.inode = path.stat().st_ino
         self.bytes_sent = 0
+        self.called_from = ""
         self.holding = True
         self.exchange = downloaders.Exchange()
         # What it has of a download, when it does not hold the file.
@@ -78,6 +80,10 @@ class HonestHolder:
 
     def relay(self, caller: str, sealed: bytes) -> bytes:
         raise AssertionError("a holder in this test relays nothing")
+
+    def call_back(self, caller: str, calls_from: str, addresses: Sequence[str]) -> list[Tried]:
+        self.called_from = calls_from
+        return [Tried(address, True) for address in addresses]
 
     def offered(self, caller: str, data: bytes) -> OfferState:
         raise AssertionError("a holder in this test is offered nothing")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer_core.addresses import own_addresses, parse_listen, parse_url
+from peer_core.addresses import parse_listen, parse_url
 from peer_core.errors import BadInputError, StorageError
 from peer_core.links import content_link, parse_content
 from peer_core.settings import SETTINGS, Settings
@@ -94,16 +94,6 @@ def test_addresses_come_back() -> None:
     for bad in ("https://u@h:1", "https://h:1/x", "https://h:1?q", "https://h", "http://h:1", "https://h:1/#f"):
         with pytest.raises(BadInputError):
             parse_url(bad)
-
-
-def test_a_server_on_one_address_tells_that_one() -> None:
-    assert own_addresses("127.0.0.1", 5, "127.0.0.1") == ["https://127.0.0.1:5"]
-    assert own_addresses("::1", 5, "::1") == ["https://[::1]:5"]
-    everywhere = own_addresses("0.0.0.0", 5, "127.0.0.1")
-    loopback = ["127." in address for address in everywhere]
-    assert loopback == sorted(loopback), "loopback means another machine to others: it comes last"
-    assert "https://127.0.0.1:5" in everywhere
-    assert all(parse_url(a)[1] == 5 for a in everywhere)
 
 
 @given(st.binary(min_size=32, max_size=32), st.text(max_size=40))

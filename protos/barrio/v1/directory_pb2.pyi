@@ -19,7 +19,7 @@ class RegisterRequest(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., index_id: _Optional[bytes] = ..., last_sequence: _Optional[int] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
-    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name", "mark", "entries", "compares")
+    __slots__ = ("pace", "acknowledged_sequence", "revocations", "name", "network_name", "mark", "entries", "compares", "clock")
     PACE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class RegisterResponse(_message.Message):
     MARK_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     COMPARES_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
     pace: Pace
     acknowledged_sequence: int
     revocations: Revocations
@@ -36,7 +37,8 @@ class RegisterResponse(_message.Message):
     mark: bytes
     entries: int
     compares: bool
-    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ..., mark: _Optional[bytes] = ..., entries: _Optional[int] = ..., compares: _Optional[bool] = ...) -> None: ...
+    clock: float
+    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., name: _Optional[str] = ..., network_name: _Optional[str] = ..., mark: _Optional[bytes] = ..., entries: _Optional[int] = ..., compares: _Optional[bool] = ..., clock: _Optional[float] = ...) -> None: ...
 
 class Pace(_message.Message):
     __slots__ = ("heartbeat_seconds", "lease_seconds", "publish_batch", "retry_seconds")
@@ -59,12 +61,14 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ..., revocations_number: _Optional[int] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("pace", "revocations")
+    __slots__ = ("pace", "revocations", "clock")
     PACE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
     pace: Pace
     revocations: Revocations
-    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
+    clock: float
+    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., clock: _Optional[float] = ...) -> None: ...
 
 class Revocations(_message.Message):
     __slots__ = ("number", "peer_ids", "signature")

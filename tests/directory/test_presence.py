@@ -1,0 +1,107 @@
+"""Presence towards a central: registering, moving, lost leases, and clocks that differ."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trust import Authority
+
+from peer_core.directory.central import Beat, Registration
+from peer_core.directory.presence import Presence
+from peer_core.directory.types import Pace
+from peer_core.errors import CentralUnreachableError, NotRegisteredError
+from peer_core.identity.revocations import Revocations
+from peer_core.own_addresses import Whereabouts
+
+PACE = Pace(heartbeat_seconds=600.0, publish_batch=1000, retry_seconds=0.1)
+
+
+class Central:
+    """Notes what it is told. `failures`: what the next calls raise."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self.failures: list[Exception] = []
+        self.ahead = 0.0
+
+    def _called(self, name: str, addresses: Sequence[str]) -> None:
+        self.calls.append((name, tuple(addresses)))
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def register(self, addresses: Sequence[str], *_: Any) -> Registration:
+        self._called("register", addresses)
+        return Registration(PACE, 0, None, clock=time.time() + self.ahead)
+
+    def heartbeat(self, _: int, addresses: Sequence[str], patience: float) -> Beat:
+        assert patience == PACE.heartbeat_seconds
+        self._called("beat", addresses)
+        return Beat(PACE, None, time.time() + self.ahead)
+
+    def renew_channel(self) -> None:
+        self.calls.append(("channel", ()))
+
+
+class Here:
+    def __init__(self, root: Path) -> None:
+        self.interfaces = ["10.0.0.7"]
+        self.moves = self.backs = 0
+        self.central = Central()
+        identity = Authority().identity(root, "a")
+        whereabouts = Whereabouts(lambda: ("::", 5), "c", (), lambda: list(self.interfaces), lambda _: [])
+        whereabouts.look()
+        self.presence = Presence(
+            identity,
+            self.central,  # type: ignore[arg-type]  # as much of it as is used
+            Revocations(identity, lambda _: None),
+            whereabouts,
+            lambda: (b"i" * 16, 1),
+            lambda _: None,
+            self._moved,
+            self._back,
+        )
+
+    def _moved(self) -> None:
+        self.moves += 1
+
+    def _back(self) -> None:
+        self.backs += 1
+
+
+def test_a_peer_that_moves_tells_its_new_address_long_before_the_next_beat(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    step, calls = here.presence._step, here.central.calls
+    assert 0 < step() <= 2
+    step()
+    assert calls == [("register", ("https://10.0.0.7:5",))]
+    here.interfaces = ["10.0.0.9"]
+    step()
+    assert calls[1:] == [("channel", ()), ("beat", ("https://10.0.0.9:5",))]
+    assert here.moves == 1
+    step()
+    assert len(calls) == 3
+
+
+def test_a_move_that_the_central_did_not_hear_of_is_told_again(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    step, calls = here.presence._step, here.central.calls
+    step()
+    here.interfaces = ["10.0.0.9"]
+    here.central.failures = [CentralUnreachableError("x"), NotRegisteredError("x")]
+    deadline = time.monotonic() + 10
+    while len(calls) < 5 and time.monotonic() < deadline:
+        time.sleep(step())
+    new = ("https://10.0.0.9:5",)
+    assert calls[2:] == [("beat", new), ("beat", new), ("register", new)]
+    assert here.presence.reachable
+    assert here.backs == 2, "at first, and after the call that failed"
+
+
+def test_how_far_the_clocks_are_apart_is_known(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    assert here.presence.clock_offset is None
+    here.central.ahead = 3600
+    here.presence._step()
+    assert here.presence.clock_offset is not None
+    assert abs(here.presence.clock_offset - 3600) < 30

@@ -1,0 +1,147 @@
+"""Announcing and finding barrios: what is said, when, and that nothing hostile gets through."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peer_core import nearby
+from peer_core.nearby import MAX_FOUND, Announcer, Barrio, collected, network_addresses
+from protos.agreed import encode_id
+
+FINGERPRINT = encode_id(bytes(range(32)))
+PLAZA = Barrio("La Plaza", FINGERPRINT)
+
+
+class Network:
+    """Stands for zeroconf: what is announced now, and at which addresses."""
+
+    def __init__(self) -> None:
+        self.announced: list[tuple[Any, tuple[str, ...]]] = []
+        self.opened = 0
+        self.refuses = False
+
+    def open(self, here: tuple[str, ...]) -> Any:
+        if self.refuses:
+            raise OSError(19, "No such device")
+        self.opened += 1
+        return SimpleNamespace(
+            register_service=lambda service, allow_name_change: self.announced.append((service, here)),
+            close=self.announced.clear,
+        )
+
+
+class Device:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.network = Network()
+        self.addresses = ["https://10.0.0.7:51020", "https://[fd00::7]:51020"]
+        self.wanted = True
+        monkeypatch.setattr(nearby, "_zeroconf", self.network.open)
+        self.announcer = Announcer(PLAZA, lambda: 51020, lambda: self.addresses, lambda: self.wanted)
+        # What the thread does at first: nothing.
+        assert self.announcer._step() == nearby.FIRST_SECONDS
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Device:
+    return Device(monkeypatch)
+
+
+def test_what_is_announced_is_the_barrio_and_nothing_of_the_person(device: Device) -> None:
+    assert device.announcer._step() == nearby.LOOK_SECONDS
+    ((service, here),) = device.network.announced
+    assert here == ("10.0.0.7", "fd00::7")
+    assert service.properties == {b"name": b"La Plaza", b"fingerprint": FINGERPRINT.encode()}
+    assert service.name.startswith("barrio-") and service.server == service.name
+    device.announcer.stop()
+    assert device.network.announced == []
+
+
+def test_a_move_is_followed_and_the_setting_is_obeyed_at_once(device: Device) -> None:
+    step, network = device.announcer._step, device.network
+    step()
+    step()
+    assert network.opened == 1
+    device.addresses = ["https://10.0.0.9:51020"]
+    step()
+    assert [here for _, here in network.announced] == [("10.0.0.9",)]
+    device.wanted = False
+    assert step() is None
+    assert network.announced == []
+    device.wanted = True
+    step()
+    assert len(network.announced) == 1
+    device.announcer.stop()
+
+
+def test_on_no_network_nothing_is_opened_and_a_refusal_is_tried_again_later(device: Device) -> None:
+    step, network = device.announcer._step, device.network
+    device.addresses = ["https://127.0.0.1:51020", "https://ana.example:51020"]
+    assert step() == nearby.LOOK_SECONDS
+    assert network.opened == 0
+    device.addresses = ["https://10.0.0.7:51020"]
+    network.refuses = True
+    assert step() == nearby.RETRY_SECONDS
+    network.refuses = False
+    assert step() == nearby.LOOK_SECONDS
+    assert len(network.announced) == 1
+    device.announcer.stop()
+
+
+def test_an_announcer_that_never_came_to_announce_ends_at_once(device: Device) -> None:
+    before = threading.active_count()
+    device.announcer.start()
+    device.announcer.stop()
+    assert threading.active_count() == before
+    assert device.network.opened <= 1
+
+
+def test_members_that_announce_the_same_barrio_are_counted() -> None:
+    plaza = {b"name": b"La Plaza", b"fingerprint": FINGERPRINT.encode()}
+    other = {**plaza, b"name": b"Elsewhere"}
+    assert collected([plaza, other, plaza]) == [Barrio("Elsewhere", FINGERPRINT, 1), Barrio("La Plaza", FINGERPRINT, 2)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {b"name": None, b"fingerprint": None},
+        {b"name": b"x"},
+        {b"name": b"x", b"fingerprint": b"short"},
+        {b"name": b"x", b"fingerprint": b"\xff" * 52},
+        {b"name": b"\xff", b"fingerprint": FINGERPRINT.encode()},
+        {b"name": b"\x1b[2Jx", b"fingerprint": FINGERPRINT.encode()},
+        {b"name": "a\u202eb".encode(), b"fingerprint": FINGERPRINT.encode()},
+        {b"name": b"x" * 65, b"fingerprint": FINGERPRINT.encode()},
+        {b"name": b"  ", b"fingerprint": FINGERPRINT.encode()},
+    ],
+)
+def test_what_is_no_barrio_is_left_out(answer: dict[bytes, bytes | None]) -> None:
+    assert collected([answer]) == []
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from([b"name", b"fingerprint", b"x"]), st.one_of(st.none(), st.binary(max_size=80))),
+        max_size=50,
+    )
+)
+def test_whatever_is_announced_gives_few_and_printable_barrios(answers: list[dict[bytes, bytes | None]]) -> None:
+    found = collected(answers)
+    assert len(found) <= MAX_FOUND
+    assert all(b.name.isprintable() and len(b.fingerprint) == 52 for b in found)
+
+
+def test_names_and_loopback_are_no_addresses_on_a_network() -> None:
+    urls = [
+        "https://127.0.0.1:5",
+        "https://[::1]:5",
+        "https://ana.example:5",
+        "https://10.0.0.7:5",
+        "https://[fd00::1]:5",
+    ]
+    assert network_addresses(urls) == ["10.0.0.7", "fd00::1"]

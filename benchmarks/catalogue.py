@@ -31,6 +31,7 @@ from central.domain import Batch, Member, Quota, SearchQuestion
 from central.leases import Lease
 from central.members import Members
 from central.metrics import Metrics
+from central.server import SWITCH_SECONDS
 from central.service import DirectoryService
 from central.warming import read_ahead
 from protos.barrio.v1 import directory_pb2
@@ -65,6 +66,7 @@ class Service:
             self.database, scribe=lambda secret: ScribeProcess(self.database, secret, Quota())
         )
         gc.freeze()
+        sys.setswitchinterval(SWITCH_SECONDS)
         members = Members(self.database)
         directory = Directory(members, None, _NoPresence(), self.catalogue, "bench", 30.0)  # type: ignore[arg-type]
         self._query = DirectoryService(directory, Metrics()).methods["Query"]

@@ -6,7 +6,6 @@ Everything is made under a name of its own and taken away by `close`; nothing of
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,15 +51,8 @@ class Namespace:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """This thread, and the processes that it starts meanwhile, are on this host."""
-        home = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
-        try:
-            slow_link.enter(self.name)
-            try:
-                yield
-            finally:
-                slow_link.enter_handle(home)
-        finally:
-            os.close(home)
+        with slow_link.inside(self.name):
+            yield
 
     def use_congestion_control(self, name: str) -> None:
         with self.entered():

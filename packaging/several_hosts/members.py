@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from processes import Program, command
-
-from several_hosts.tap_link import inside
+from slow_link import inside
 
 DIRECTORY_PORT, ENROL_PORT, PEER_PORT = 51015, 51016, 51020
 ASK_SECONDS = 30.0

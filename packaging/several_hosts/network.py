@@ -8,7 +8,7 @@ from pathlib import Path
 from processes import Program
 
 ROUTER, SWITCH = "router", "switch"
-CABLE = Path(__file__).with_name("tap_link.py")
+CABLE = Path(__file__).parents[1] / "slow_link.py"
 # The far network hangs on the router by a cable with delay and loss; the near one at the router itself.
 NEAR, FAR = 1, 2
 
@@ -44,7 +44,7 @@ class Network:
             for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
                 on(name, "sh", "-c", f"echo 1 >/proc/sys/net/{key}")
         argv = [sys.executable, str(CABLE), ROUTER, "far", SWITCH, "uplink"]
-        shape = ["--delay", str(delay_ms), "--jitter", str(delay_ms / 4), "--loss", str(loss_percent / 2)]
+        shape = ["--delay-ms", str(delay_ms), "--jitter-ms", str(delay_ms / 4), "--loss-percent", str(loss_percent / 2)]
         self._cable = Program([*argv, *shape], log)
         self._cable.wait_said()
         run("ip", "-n", ROUTER, "link", "add", "near", "type", "bridge")

@@ -106,9 +106,9 @@ class OffersHandlers:
             for f in files
         ]
         following = after + len(files)
-        return jsonify(
-            self._shape(offer) | {"listed": listed, "next_after": following if following < offer.files else None}
-        )
+        # The files of one that has ended may be gone, while it still tells how many they were.
+        more = len(files) == limit and following < offer.files
+        return jsonify(self._shape(offer) | {"listed": listed, "next_after": following if more else None})
 
     def change(self, offer_id: str) -> Response:
         value = problems.body({"state", "output"}, {"state"})

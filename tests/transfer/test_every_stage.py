@@ -20,7 +20,7 @@ from shelves import shelf
 
 from peer_core.limits.policy import Limits
 from peer_core.transfer import bundle, choosing, crew, job, manifest_race, runner, small, source
-from peer_core.transfer.types import Holder, Located, Transfer, TransferState
+from peer_core.transfer.types import Holder, Located, SourceState, Transfer, TransferState, Wanted
 
 # Pieces of a large file, and small files, of each case.
 PIECES, SMALL = 3, 4
@@ -506,3 +506,25 @@ def test_alone_it_leaves_a_reason_and_an_honest_one_ends_it(stage: Stage) -> Non
     stage.honest_is_here = True
     stage.resume_failed()
     stage.assert_right()
+
+
+@pytest.mark.parametrize("others", [1, bundle.MOST_CONTENTS + 10], ids=["in its last answer", "in one of several"])
+def test_one_that_lies_after_a_right_content_is_quarantined_and_the_right_one_kept(bench: Bench, others: int) -> None:
+    files = [os.urandom(3000 + number) for number in range(1 + others)]
+
+    def right_then_wrong(x: Exchange) -> None:
+        _answer(x, _sized(len(x.data), x.data) + _sized(3001, bytes(3001)), 1 << 17)
+
+    liar = bench.hostile(files[0], right_then_wrong, lambda x: x.head(0, "404 Not Found"))
+    transfers = bench.start()
+    wanted = [Wanted(manifest_of(data).content_id, (), f"{n:03}", len(data)) for n, data in enumerate(files)]
+    first, *rest = [t.id for t in transfers.add_folder(wanted)]
+    (caught,) = wait_until(transfers.quarantine.all)
+    assert (caught.peer_id, caught.reason) == (
+        liar.holder.peer_id,
+        "hostile sent wrong bytes; nothing of them is kept.",
+    )
+    done = wait_until(lambda: (t := transfers.get(first)).state is TransferState.DONE and t)
+    assert done.path.read_bytes() == files[0]
+    told = wait_until(lambda: [s for id_ in rest for s in transfers.get(id_).sources])
+    assert {s.state for s in told} == {SourceState.BANNED}

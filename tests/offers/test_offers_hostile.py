@@ -117,7 +117,7 @@ def test_a_rule_counts_what_is_said_and_a_lie_about_it_fetches_nothing(bench: Be
     data = os.urandom(3 * MIB)
     holder = bench.honest(data)
     transfers = bench.start()
-    (made,) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "small.txt", 10)], bench.root / "out")
+    ((made,), _) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "small.txt", 10)], bench.root / "out")
     failed = bench.rested(made.id)
     assert failed.state is TransferState.FAILED
     assert failed.trouble is not None and "another size than was promised" in failed.trouble.message
@@ -126,7 +126,9 @@ def test_a_rule_counts_what_is_said_and_a_lie_about_it_fetches_nothing(bench: Be
     transfers.resume(made.id)
     assert bench.rested(made.id).state is TransferState.FAILED
     assert holder.bytes_sent < MIB
-    (true,) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "true.bin", len(data))], bench.root / "out")
+    ((true,), _) = transfers.add_folder(
+        [Wanted(holder.manifest.content_id, (), "true.bin", len(data))], bench.root / "out"
+    )
     assert bench.rested(true.id).path.read_bytes() == data
 
 

@@ -518,7 +518,7 @@ def test_one_that_lies_after_a_right_content_is_quarantined_and_the_right_one_ke
     liar = bench.hostile(files[0], right_then_wrong, lambda x: x.head(0, "404 Not Found"))
     transfers = bench.start()
     wanted = [Wanted(manifest_of(data).content_id, (), f"{n:03}", len(data)) for n, data in enumerate(files)]
-    first, *rest = [t.id for t in transfers.add_folder(wanted)]
+    first, *rest = [t.id for t in transfers.add_folder(wanted)[0]]
     (caught,) = wait_until(transfers.quarantine.all)
     assert (caught.peer_id, caught.reason) == (
         liar.holder.peer_id,

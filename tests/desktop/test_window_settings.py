@@ -12,7 +12,14 @@ from desktop.api_reach import Check
 from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.theme import DARK
+from desktop.views.settings_page import _GROUPS
 from desktop.views.switch_field import SwitchField
+
+
+def test_each_group_of_settings_is_there_once_and_each_setting_in_one() -> None:
+    groups, keys = [name for name, _ in _GROUPS], [key for _, keys in _GROUPS for key in keys]
+    assert len(set(groups)) == len(groups)
+    assert len(set(keys)) == len(keys)
 
 
 def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, drive: Drive) -> None:

@@ -94,7 +94,8 @@ class Bundles:
         body = json.dumps({"contents": [encode_id(content_id) for content_id in content_ids]}).encode()
         headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
         connection = self._connection
-        if not self._opened:
+        if not self._opened or connection.ending:
+            connection.close()
             connection.open(CONNECT_SECONDS)
             self._opened = True
         connection.deadline = time.monotonic() + STALL_SECONDS

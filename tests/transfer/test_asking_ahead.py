@@ -80,6 +80,24 @@ def test_bytes_beyond_an_answer_are_no_answer(bench: Bench) -> None:
     assert {s.peer_id for s in transfers.get(added.id).sources} == {hostile.holder.peer_id}
 
 
+def test_a_holder_that_closes_after_each_answer_is_asked_nothing_ahead_and_gives_all(bench: Bench) -> None:
+    data, early = os.urandom(24 * MIB), []
+
+    def closes(x: Exchange) -> None:
+        x.head(len(x.honest_bytes), Connection="close")
+        x.send(x.honest_bytes[:-1])
+        early.append(x.next_has_come(0.2))
+        x.send(x.honest_bytes[-1:])
+        raise OSError
+
+    bench.hostile(data, closes)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert len(early) > 1 and not any(early)
+    assert [(source.failures, source.retries) for source in done.sources] == [(0, 0)]
+
+
 @pytest.mark.parametrize("told", [b"[]", b'{"peers": 3}', b'{"peers": ["x"]}', b"\xff"])
 def test_a_meeting_that_names_no_members_ends_the_source(bench: Bench, told: bytes) -> None:
     data = os.urandom(24 * MIB)

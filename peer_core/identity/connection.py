@@ -274,8 +274,15 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
+def check_length(response: http.client.HTTPResponse, who: str) -> None:
+    """Raises PeerMisbehavedError for a body in chunks: no peer sends one, and its trailers may have no end."""
+    if response.chunked:
+        raise PeerMisbehavedError("{name} answered without saying how much it sends.", "peer-no-length", name=who)
+
+
 def read_bounded(response: http.client.HTTPResponse, limit: int, who: str) -> bytes:
-    """The whole body. Raises PeerMisbehavedError beyond `limit` bytes, before reading them."""
+    """The whole body. Raises PeerMisbehavedError beyond `limit` bytes, before reading them, and in chunks."""
+    check_length(response, who)
     if (response.length or 0) > limit:
         raise PeerMisbehavedError("{name} wants to send more than was asked for.", "peer-too-much", name=who)
     parts, total = [], 0

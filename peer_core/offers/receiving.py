@@ -211,7 +211,11 @@ class Receiving:
                         "rule-used-up",
                         files=RULE_FILES,
                     )
-                self.accept(offer, rule.folder or None)
+                try:
+                    self.accept(offer, rule.folder or None)
+                except BarrioError:
+                    self._store.give_back_by_rule(offer.peer_id, offer.files)
+                    raise
                 at_once[offer.peer_id] += 1
             except ConflictError:
                 continue

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
 from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
-from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
+from peer_core.identity.connection import USER_AGENT, PeerConnection, check_length, converted, read_bounded
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_status
@@ -103,6 +103,7 @@ class Bundles:
         response = connection.getresponse()
         try:
             check_status(response, self.holder.name)
+            check_length(response, self.holder.name)
             if response.status != http.client.OK:
                 # An older program, that does not know the question.
                 raise GoneError(

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import time
 
 import pytest
 from bench import MIB, Bench
@@ -163,3 +164,6 @@ def test_a_rule_that_cannot_be_followed_asks_the_person(ends: tuple[End, End]) -
     large, small = sorted(me.store.all(), key=lambda offer: -offer.bytes)
     assert (large.state, small.state) == (OfferState.DELIVERED, OfferState.ACCEPTED)
     assert large.trouble is not None and "not enough room" in large.trouble.message
+    now = time.time()
+    assert me.store.take_by_rule("eva", 1, 2, now), "what could not be taken does not count"
+    assert not me.store.take_by_rule("eva", 1, 2, now)

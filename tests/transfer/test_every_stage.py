@@ -188,6 +188,10 @@ def chunks_without_end(x: Exchange) -> None:
     _flood(x, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"8000\r\n" + bytes(0x8000) + b"\r\n")
 
 
+def trailers_without_end(x: Exchange) -> None:
+    _flood(x, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: a\r\n" * 1000)
+
+
 def too_many_pieces(x: Exchange) -> None:
     _answer(x, bytes(3000))
 
@@ -272,6 +276,7 @@ CASES = [
     Case("manifest", cut_manifest, FAILED),
     Case("manifest", endless, FAILED),
     Case("manifest", chunks_without_end, FAILED),
+    Case("manifest", trailers_without_end, FAILED),
     Case("manifest", stalls_in_the_manifest, WAITING),
     Case("manifest", drips_the_manifest, WAITING),
     Case("pieces", stalls, WAITING),
@@ -280,6 +285,7 @@ CASES = [
     Case("pieces", no_pieces, FAILED),
     Case("pieces", endless, FAILED),
     Case("pieces", chunks_without_end, FAILED),
+    Case("pieces", trailers_without_end, FAILED),
     Case("pieces", goes_on_with_100, FAILED),
     Case("pieces", has_none, RUNNING),
     Case("pieces", has_all, WAITING),
@@ -300,6 +306,7 @@ CASES = [
     Case("bundle", wrong_bundle, FAILED),
     Case("bundle", huge_bundle, FAILED),
     Case("bundle", chunks_without_end, FAILED),
+    Case("bundle", trailers_without_end, FAILED),
 ]
 
 

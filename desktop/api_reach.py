@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from protos.sentences import from_json
+
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `state`: good, note, bad or skipped; `details` fill the sentence of `code`, and
-    `message` is that sentence in English."""
+    """One thing that was looked at. `state`: good, note, bad or skipped; `details` fill the sentence of `code`, some of
+    them sentences themselves, and `message` is that sentence in English."""
 
     name: str
     state: str
@@ -32,7 +34,11 @@ def check_up_from(data: dict[str, Any]) -> CheckUp:
             str(c["name"]),
             str(c["state"]),
             str(c["code"]),
-            {str(k): v for k, v in (c.get("details") or {}).items() if isinstance(v, str | int)},
+            {
+                str(k): from_json(v) if isinstance(v, dict) else v
+                for k, v in (c.get("details") or {}).items()
+                if isinstance(v, str | int | dict)
+            },
             str(c["message"]),
         )
         for c in data["checks"]

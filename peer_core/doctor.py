@@ -21,6 +21,8 @@ from peer_core.identity.store import Identity
 from peer_core.library.library import Library
 from peer_core.online import Online
 from peer_core.sizes import human
+from peer_core.system_words import system_words
+from protos.sentences import Sentence, say, sentence_of
 
 CLOCK_SECONDS = 60.0
 CERTIFICATE_DAYS = 5
@@ -59,9 +61,16 @@ def _membership(online: Online | None, joined: bool, offline_because: BarrioErro
             "joined", State.GOOD, "joined", {"network": identity.membership.network_name, "name": identity.name}
         )
     if joined:
-        reason = offline_because.message if offline_because else "it is just starting; ask again."
+        starting = say("it is just starting; ask again.", "doctor-just-starting")
+        reason = offline_because.message if offline_because else starting
         return Check("joined", State.BAD, "not-online", {"reason": reason})
     return Check("joined", State.BAD, "not-joined")
+
+
+def _inside(sentence: str) -> Sentence:
+    """For the middle of another sentence: without its full stop."""
+    found = sentence_of(sentence)
+    return Sentence(found.rstrip("."), found.code, found.params)
 
 
 def _data_folder(folder: Path) -> Iterator[Check]:
@@ -72,7 +81,7 @@ def _data_folder(folder: Path) -> Iterator[Check]:
             os.fsync(file.fileno())
         mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError as error:
-        yield Check("data-folder", State.BAD, "folder-bad", {"path": str(folder), "reason": error.strerror or ""})
+        yield Check("data-folder", State.BAD, "folder-bad", {"path": str(folder), "reason": system_words(error)})
         return
     if os.name == "posix" and mode & 0o077:
         yield Check("data-folder", State.BAD, "folder-open", {"path": str(folder)})
@@ -84,7 +93,7 @@ def _key(identity: Identity) -> Iterator[Check]:
     try:
         key_store.recall(identity.folder, identity.peer_id, identity.key_store)
     except BarrioError as error:
-        yield Check("key", State.BAD, "key-lost", {"reason": error.message.rstrip(".")})
+        yield Check("key", State.BAD, "key-lost", {"reason": _inside(error.message)})
         return
     if identity.key_store is KeyStore.FILE:
         yield Check("key", State.NOTE, "key-file")
@@ -113,7 +122,7 @@ def _listening(online: Online) -> Check:
             with connection.getresponse() as response:
                 read_bounded(response, 1 << 16, connection.who)
     except BarrioError as error:
-        reason = error.message.rstrip(".")
+        reason = _inside(error.message)
         return Check("listening", State.BAD, "not-listening", {"address": online.listens_at, "reason": reason})
     finally:
         connection.close()
@@ -205,7 +214,7 @@ def _room(folder: Path) -> Check:
     try:
         free = shutil.disk_usage(existing).free
     except OSError as error:
-        return Check("disk", State.BAD, "disk-unknown", {"path": str(folder), "reason": error.strerror or ""})
+        return Check("disk", State.BAD, "disk-unknown", {"path": str(folder), "reason": system_words(error)})
     details = {"path": str(folder), "free": human(free)}
     return (
         Check("disk", State.BAD, "disk-low", details)

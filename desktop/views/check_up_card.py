@@ -46,11 +46,18 @@ class CheckUpCard(QVBoxLayout):
         words = self._context.words
         if words.has(f"doctor.{check.code}"):
             try:
-                return words(f"doctor.{check.code}", **check.details)
+                return words(f"doctor.{check.code}", **{k: self._inside(v) for k, v in check.details.items()})
             except KeyError:
                 # A peer of another version may tell other details.
                 return check.message
         return check.message
+
+    def _inside(self, value: str | int) -> str | int:
+        """A sentence inside another one; without its full stop where the peer left that out."""
+        if not isinstance(value, str):
+            return value
+        said = self._context.words.said(value)
+        return said if value.endswith(".") else said.rstrip(".")
 
     def _show(self, found: CheckUp) -> None:
         if not isValid(self):

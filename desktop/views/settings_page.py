@@ -22,8 +22,7 @@ from desktop.words import LANGUAGES
 
 _WIDTH = 760
 _GROUPS = (
-    ("device", ("name", "listen", "advertise", "neighbour", "http")),
-    ("device", ("name", "listen", "advertise", "neighbour", "announce")),
+    ("device", ("name", "listen", "advertise", "neighbour", "announce", "http")),
     ("files", ("download_dir", "rescan_seconds")),
 )
 

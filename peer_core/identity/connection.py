@@ -22,6 +22,8 @@ from protos.sentences import say
 
 USER_AGENT = "Barrio"
 LOOK_SECONDS = 0.1
+# What each address gets at least: a few round trips over half the world.
+LEAST_OPEN_SECONDS = 1.5
 # What comes before the body of an answer, with what was read ahead of that.
 MOST_HEAD_BYTES = 256 << 10
 _CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
@@ -59,6 +61,8 @@ class PeerConnection(http.client.HTTPConnection):
         self._stream: Stream | None = None
         # What had come in when the head that is read now began; None: none is read.
         self._head_began: int | None = None
+        # The peer answered that it closes the connection after that answer.
+        self.ending = False
         self.response_class = self._response  # type: ignore[assignment]  # called like the class that it makes
 
     def open(self, seconds: float) -> None:
@@ -70,13 +74,15 @@ class PeerConnection(http.client.HTTPConnection):
             left = end - time.monotonic()
             if left <= 0:
                 break
-            # Each address gets its part of the time, so that a silent first one does not use up all.
-            part = left / (len(self._addresses) - number)
+            # Each address gets its part of the time, so that a silent first one does not use up all; the first ones,
+            # which are the likeliest, enough of it also when there are many.
+            part = min(left, max(LEAST_OPEN_SECONDS, left / (len(self._addresses) - number)))
             try:
                 with converted(self.who):
                     host, port = parse_url(address)
                     self.host, self.port = host, port
                     self.sock = self._connected(host, port, time.monotonic() + part)
+                self.ending = False
                 self.address = address
                 return
             except BarrioError as error:
@@ -93,12 +99,21 @@ class PeerConnection(http.client.HTTPConnection):
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         self._bytes_before = self._bytes_in
+        if self.ending:
+            self.close()
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
     def getresponse(self) -> http.client.HTTPResponse:
         """Raises HTTPException for a head without end too, such as one “100 Continue” after the other."""
         with self._head():
-            return super().getresponse()
+            response = super().getresponse()
+        self.ending = response.will_close
+        return response
+
+    def close(self) -> None:
+        # http.client closes when an answer is the last one, before its body is read; here the owner does.
+        if self._head_began is None:
+            super().close()
 
     def connect(self) -> None:
         """http.client would connect by itself again; here a lost connection is an error."""
@@ -179,7 +194,7 @@ class PeerConnection(http.client.HTTPConnection):
         while one is awaited. Raises OSError.
         """
         sock = self.sock
-        if sock is None:
+        if sock is None or self.ending:
             raise http.client.NotConnected
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Accept-Encoding: identity"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -200,6 +215,7 @@ class PeerConnection(http.client.HTTPConnection):
         except BaseException:
             response.close()
             raise
+        self.ending = response.will_close
         return response
 
     @contextlib.contextmanager
@@ -258,8 +274,15 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
+def check_length(response: http.client.HTTPResponse, who: str) -> None:
+    """Raises PeerMisbehavedError for a body in chunks: no peer sends one, and its trailers may have no end."""
+    if response.chunked:
+        raise PeerMisbehavedError("{name} answered without saying how much it sends.", "peer-no-length", name=who)
+
+
 def read_bounded(response: http.client.HTTPResponse, limit: int, who: str) -> bytes:
-    """The whole body. Raises PeerMisbehavedError beyond `limit` bytes, before reading them."""
+    """The whole body. Raises PeerMisbehavedError beyond `limit` bytes, before reading them, and in chunks."""
+    check_length(response, who)
     if (response.length or 0) > limit:
         raise PeerMisbehavedError("{name} wants to send more than was asked for.", "peer-too-much", name=who)
     parts, total = [], 0

@@ -17,23 +17,35 @@ class Fetched:
                 "SELECT number, transfer, size FROM files WHERE parcel = ? AND done = 0 ORDER BY number", (parcel,)
             ).fetchall()
 
-    def own(self, parcel: int) -> list[str]:
-        """Transfers of files that are not here yet, but for those that another accepted offer has, too."""
+    def own(self, parcel: int) -> set[str]:
+        """Transfers of files that are not here yet and that were made for offers, but for those that are wanted by
+        another accepted offer, too."""
+        with self._database.read() as db:
+            rows = db.execute("SELECT transfer FROM files WHERE parcel = ? AND done = 0 AND own = 1", (parcel,))
+            made = {row[0] for row in rows}
+        return made - self.wanted_elsewhere(parcel)
+
+    def wanted_elsewhere(self, parcel: int) -> set[str]:
+        """Transfers of all other accepted offers."""
         with self._database.read() as db:
             rows = db.execute(
-                "SELECT DISTINCT transfer FROM files WHERE parcel = ?1 AND done = 0 AND transfer <> '' "
-                "AND transfer NOT IN (SELECT f.transfer FROM files f JOIN offers o ON o.parcel = f.parcel "
-                "WHERE o.direction = 'in' AND o.state IN ('accepted', 'failed') AND o.parcel <> ?1)",
+                "SELECT DISTINCT f.transfer FROM files f JOIN offers o ON o.parcel = f.parcel "
+                "WHERE o.direction = 'in' AND o.state IN ('accepted', 'failed') AND o.parcel <> ? AND f.transfer <> ''",
                 (parcel,),
             )
-            return [row[0] for row in rows]
+            return {row[0] for row in rows}
 
-    def set_transfers(self, parcel: int, transfers: Sequence[tuple[int, str, bool]]) -> None:
-        """(number of the file, its transfer, whether it is here already) each."""
+    def made_for_offers(self) -> set[str]:
+        """Transfers that were not there before an offer was accepted."""
+        with self._database.read() as db:
+            return {row[0] for row in db.execute("SELECT DISTINCT transfer FROM files WHERE own = 1")}
+
+    def set_transfers(self, parcel: int, transfers: Sequence[tuple[int, str, bool, bool]]) -> None:
+        """(number of the file, its transfer, whether that was made for offers, whether it is here already) each."""
         with self._database.write() as db:
             db.executemany(
-                "UPDATE files SET transfer = ?, done = max(done, ?) WHERE parcel = ? AND number = ?",
-                [(transfer, done, parcel, number) for number, transfer, done in transfers],
+                "UPDATE files SET transfer = ?, own = ?, done = max(done, ?) WHERE parcel = ? AND number = ?",
+                [(transfer, own, done, parcel, number) for number, transfer, own, done in transfers],
             )
             count_done(db, parcel)
 

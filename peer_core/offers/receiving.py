@@ -126,11 +126,13 @@ class Receiving:
         if news.state is not OfferState.WITHDRAWN:
             raise BadInputError("A sender can only withdraw an offer.", "offer-sender-news")
         before = (OfferState.DELIVERED, OfferState.ACCEPTED, OfferState.FAILED)
-        if self._store.move(offer.id, OfferState.WITHDRAWN, before, now=time.time(), told=OfferState.WITHDRAWN):
-            self._give_up(offer.parcel)
-            self._changed()
-            return OfferState.WITHDRAWN
-        return offer.state
+        moved = self._store.move(offer.id, OfferState.WITHDRAWN, before, now=time.time(), told=OfferState.WITHDRAWN)
+        if not moved and offer.state is not OfferState.WITHDRAWN:
+            return offer.state
+        # Also when it was told before, and there was no room then to note what ends.
+        self._give_up(offer.parcel)
+        self._changed()
+        return OfferState.WITHDRAWN
 
     def accept(self, offer: Offer, folder: str | None) -> None:
         """Fetches what is offered into `folder`, or where downloads land.
@@ -146,7 +148,7 @@ class Receiving:
         if not self._store.move(offer.id, OfferState.ACCEPTED, undecided, folder=str(where)):
             raise ConflictError(too_late(self._store.get(offer.id)))
         try:
-            made = self._fetch(offer, where)
+            own = self._fetch(offer, where)
         except BarrioError:
             self._store.move(
                 offer.id,
@@ -160,7 +162,7 @@ class Receiving:
         now = self._store.get(offer.id)
         if now is None or now.state is OfferState.WITHDRAWN:
             # While it was being queued: its list may be gone.
-            self._transfers.end(made, _WITHDRAWN)
+            self._transfers.end(own - self._store.fetched.wanted_elsewhere(offer.parcel), _WITHDRAWN)
         self._changed()
 
     def decline(self, offer: Offer) -> None:
@@ -171,7 +173,7 @@ class Receiving:
         self._changed()
 
     def _give_up(self, parcel: int) -> None:
-        """Ends what is fetched of a withdrawn offer alone; files that are complete stay. Its list goes last: a program
+        """Ends what is fetched for a withdrawn offer alone; files that are complete stay. Its list goes last: a program
         that was killed goes by it."""
         self._transfers.end(self._store.fetched.own(parcel), _WITHDRAWN)
         self._store.drop_lists()
@@ -209,7 +211,11 @@ class Receiving:
                         "rule-used-up",
                         files=RULE_FILES,
                     )
-                self.accept(offer, rule.folder or None)
+                try:
+                    self.accept(offer, rule.folder or None)
+                except BarrioError:
+                    self._store.give_back_by_rule(offer.peer_id, offer.files)
+                    raise
                 at_once[offer.peer_id] += 1
             except ConflictError:
                 continue
@@ -282,15 +288,17 @@ class Receiving:
                 self._changed()
         return offer.files_done, min(offer.bytes, offer.bytes_done + sum(t.bytes_done for t in going))
 
-    def _fetch(self, offer: Offer, folder: Path) -> list[str]:
-        """The transfers that bring it."""
-        files = self._store.files(offer.parcel)
+    def _fetch(self, offer: Offer, folder: Path) -> set[str]:
+        """Those of the transfers that bring it that are there for offers alone."""
+        files, own = self._store.files(offer.parcel), self._store.fetched.made_for_offers()
         wanted = [Wanted(f.content_id, tuple(f.folder.split("/")) if f.folder else (), f.name, f.size) for f in files]
-        made = self._transfers.add_folder(wanted, folder)
+        made, new = self._transfers.add_folder(wanted, folder)
+        own |= new
         self._store.fetched.set_transfers(
-            offer.parcel, [(number, t.id, t.state is TransferState.DONE) for number, t in enumerate(made)]
+            offer.parcel,
+            [(number, t.id, t.id in own, t.state is TransferState.DONE) for number, t in enumerate(made)],
         )
-        return [transfer.id for transfer in made]
+        return own.intersection(t.id for t in made)
 
     def _end(self, offer: Offer, state: OfferState, error: BarrioError | None = None) -> None:
         before = (OfferState.ACCEPTED, OfferState.FAILED)

@@ -311,6 +311,11 @@ class OfferStore:
             )
             return taken.rowcount > 0
 
+    def give_back_by_rule(self, peer_id: str, files: int) -> None:
+        """What it was to take and did not."""
+        with self._database.write() as db:
+            db.execute("UPDATE rules SET files = max(0, files - ?) WHERE peer_id = ?", (files, peer_id))
+
     def remove_rule(self, peer_id: str) -> bool:
         with self._database.write() as db:
             return db.execute("DELETE FROM rules WHERE peer_id = ?", (peer_id,)).rowcount > 0

@@ -20,7 +20,7 @@ from peer_core.settings import SETTINGS, Settings
 from peer_core.transfer.quarantine import Quarantined
 from peer_core.transfer.types import Receipt, SourceState, Transfer, TransferState, Trouble
 from protos.agreed import encode_id, kind_of
-from protos.sentences import as_json
+from protos.sentences import Sentence, as_json
 
 MAX_PROBLEMS = 100
 
@@ -94,7 +94,7 @@ def check(value: Check) -> dict[str, Any]:
         "name": value.name,
         "state": value.state.value,
         "code": value.code,
-        "details": dict(value.details),
+        "details": {k: as_json(v) if isinstance(v, Sentence) else v for k, v in value.details.items()},
         "message": value.message,
     }
 

@@ -6,7 +6,7 @@ All is called with the queue's condition held.
 import secrets
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from peer_core.safe_names import inside, safe_name
@@ -21,10 +21,12 @@ _Place = tuple[bytes, Path, str]
 
 @dataclass
 class Added:
-    """`found`: the record of each wanted file, in their order; `resting`: those of them to be taken up again."""
+    """`found`: the record of each wanted file, in their order; `resting`: those of them to be taken up again;
+    `new`: the ids of those that were not there before."""
 
     found: list[Record]
     resting: list[Record]
+    new: set[str] = field(default_factory=set)
 
 
 class Adding:
@@ -62,6 +64,7 @@ class Adding:
         self._store.save_all(list(new.values()))
         for record in new.values():
             self._roster.add(record)
+        added.new.update(record.id for record in new.values())
         return added
 
     def tree(

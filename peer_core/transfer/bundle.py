@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
 from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
-from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
+from peer_core.identity.connection import USER_AGENT, PeerConnection, check_length, converted
 from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
-from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, InLineError, check_status
+from peer_core.transfer.answers import GoneError, check_status
 from peer_core.transfer.types import Holder
 from protos.agreed import encode_id
 
@@ -59,8 +59,6 @@ class Bundles:
         """
         try:
             yield from self._fetched(content_ids)
-        except InLineError:
-            raise
         except BaseException:
             # What is left of that answer is not to be taken for the next one.
             self._connection.close()
@@ -94,7 +92,8 @@ class Bundles:
         body = json.dumps({"contents": [encode_id(content_id) for content_id in content_ids]}).encode()
         headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
         connection = self._connection
-        if not self._opened:
+        if not self._opened or connection.ending:
+            connection.close()
             connection.open(CONNECT_SECONDS)
             self._opened = True
         connection.deadline = time.monotonic() + STALL_SECONDS
@@ -102,6 +101,7 @@ class Bundles:
         response = connection.getresponse()
         try:
             check_status(response, self.holder.name)
+            check_length(response, self.holder.name)
             if response.status != http.client.OK:
                 # An older program, that does not know the question.
                 raise GoneError(
@@ -110,11 +110,6 @@ class Bundles:
                     name=self.holder.name,
                     status=response.status,
                 )
-        except InLineError:
-            # So that the connection can be used again.
-            with response:
-                read_bounded(response, MOST_ANSWER_BYTES, self.holder.name)
-            raise
         except BaseException:
             response.close()
             raise

@@ -37,7 +37,10 @@ class Worker(Protocol):
     hired_at: float
     piece_at: float
     ended_at: float
-    run_bytes_left: int
+
+    @property
+    def bytes_left(self) -> int:
+        """Of all that it was asked for."""
 
     @property
     def alive(self) -> bool: ...
@@ -68,7 +71,7 @@ def to_help(sources: Collection[S], now: float) -> list[S]:
 
     def needs(source: S) -> bool:
         left = source.seconds_to_finish(now)
-        sooner = source.run_bytes_left / fastest if fastest > 0 else float("inf")
+        sooner = source.bytes_left / fastest if fastest > 0 else float("inf")
         return left > HELP_AFTER_SECONDS or left > max(END_GAME_SECONDS, END_GAME_FACTOR * sooner)
 
     return [s for s in sources if needs(s)]

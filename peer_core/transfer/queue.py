@@ -128,10 +128,11 @@ class Transfers:
             self._condition.notify_all()
             return self._file(record)
 
-    def add_folder(self, files: Sequence[Wanted], folder: str | Path | None = None) -> list[Transfer]:
+    def add_folder(self, files: Sequence[Wanted], folder: str | Path | None = None) -> tuple[list[Transfer], set[str]]:
         """Queues files each by itself, each below the output folder where it lay at the other peer, by safe names.
 
-        What is on its way there already, or done and still in its place, is not fetched again. Raises as `add` does.
+        What is on its way there already, or done and still in its place, is not fetched again. Returns the transfer of
+        each, and the ids of those that are new. Raises as `add` does.
         """
         root = self._usable(folder)
         with self._condition:
@@ -139,7 +140,7 @@ class Transfers:
             for record in added.resting:
                 self._take_up(record)
             self._condition.notify_all()
-            return [self._file(record) for record in added.found]
+            return [self._file(record) for record in added.found], added.new
 
     def add_tree(
         self,

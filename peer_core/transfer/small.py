@@ -118,7 +118,10 @@ class SmallJob:
         try:
             self._check_stop()
             for some in _in_answers(records):
-                self._land(holder, self._fetched(bundles, some))
+                arrived, broken = self._fetched(bundles, some)
+                self._land(holder, arrived)
+                if broken is not None:
+                    raise broken
         except InLineError as told:
             return told
         except (PeerUnreachableError, PeerMisbehavedError) as error:
@@ -135,20 +138,21 @@ class SmallJob:
             bundles.close()
         return None
 
-    def _fetched(self, bundles: Bundles, records: list[Record]) -> list[tuple[Record, bytes, Manifest]]:
-        """What came, also when the holder breaks off in the middle: it raises at the next question."""
+    def _fetched(
+        self, bundles: Bundles, records: list[Record]
+    ) -> tuple[list[tuple[Record, bytes, Manifest]], PeerUnreachableError | PeerMisbehavedError | None]:
+        """What came, and what the holder broke off with after that."""
         arrived: list[tuple[Record, bytes, Manifest]] = []
         before = bundles.received
         try:
             for record, got in zip(records, bundles.fetch([r.content_id for r in records]), strict=True):
                 if got is not None and len(got[1]) == record.size:
                     arrived.append((record, got[1], got[2]))
-        except (PeerUnreachableError, PeerMisbehavedError):
-            if not arrived:
-                raise
+        except (PeerUnreachableError, PeerMisbehavedError) as error:
+            return arrived, error
         finally:
             self._around.received(bundles.received - before)
-        return arrived
+        return arrived, None
 
     def _land(self, holder: Holder, arrived: list[tuple[Record, bytes, Manifest]]) -> None:
         """Writes and names them. Each step is on disk before the next, for all of them together."""

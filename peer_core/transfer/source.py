@@ -120,11 +120,16 @@ class Source:
         self.failures, self.wrong, self.pace = old.failures, old.wrong, old.pace
         self.errors = old.errors
 
+    @property
+    def bytes_left(self) -> int:
+        """Of the run under way, and of the one that is asked for ahead."""
+        return self.run_bytes_left + self._ahead_bytes
+
     def seconds_to_finish(self, now: float) -> float:
         """How long what is asked for will take at this pace; 0 without one, or when it just began."""
         if self.state is not SourceState.ACTIVE or now - self.run_started_at < 1.0:
             return 0.0
-        return (self.run_bytes_left + self._ahead_bytes) / self.rate if self.rate > 1 else float("inf")
+        return self.bytes_left / self.rate if self.rate > 1 else float("inf")
 
     def report(self) -> SourceReport:
         rate = self.rate if self.alive else 0.0
@@ -222,6 +227,8 @@ class Source:
     def _look_around(self) -> None:
         """Which pieces a partial holder has by now, and who else downloads."""
         self._read_meeting()
+        if self._ending:
+            self._close()
         if self._looks:
             self._look_at = time.monotonic() + PIECES_SECONDS
             self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, self._work.manifest.count))
@@ -235,7 +242,7 @@ class Source:
         """When it is due. The answer is read before the one to the next request, so nobody waits for it."""
         now = time.monotonic()
         meets = self._work.public and self._work.manifest.count >= MEET_PIECES
-        if meets and now >= self._meet_at and not self._meeting:
+        if meets and now >= self._meet_at and not self._meeting and not self._ending:
             self._meet_at = now + MEET_SECONDS
             asking.send_meeting(self._any_connection(), self._content)
             self._meeting = True
@@ -244,6 +251,12 @@ class Source:
         if self._meeting:
             self._meeting = False
             self._work.told(asking.read_meeting(self._connected()))
+
+    @property
+    def _ending(self) -> bool:
+        """The holder closes the connection, and the next request wants another one."""
+        connection = self._connection
+        return connection is not None and connection.ending
 
     def _connected(self) -> PeerConnection:
         """The connection, with the time that an answer may take."""
@@ -316,7 +329,7 @@ class Source:
                         raise PeerUnreachableError("The download stops.", "download-stops") from told
                     continue
                 with response:
-                    if start + length == end:
+                    if start + length == end and not response.will_close:
                         self._ask_ahead()
                     left = length
                     while left:
@@ -345,7 +358,7 @@ class Source:
         return intake.request_bytes() is not None or self._window != intake.window()
 
     def _send(self, start: int, length: int) -> None:
-        if self._ahead is None and self._window != self._work.intake.window():
+        if self._ahead is None and (self._ending or self._window != self._work.intake.window()):
             # Another limit wants another window, which a connection gets when it is made.
             self._close()
             self._open()

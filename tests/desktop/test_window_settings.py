@@ -1,5 +1,6 @@
 """The settings page against a real peer: saved, refused in place, language and theme change at once."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,23 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 from window_kit import Drive, shell_of, until
 
-from desktop.api_reach import Check
+from desktop.api_reach import Check, check_up_from
 from desktop.app import Desktop
 from desktop.arguments import Options
 from desktop.theme import DARK
+from desktop.views.settings_page import _GROUPS
 from desktop.views.switch_field import SwitchField
+from peer_core import doctor
+from peer_core.checks import Check as CheckPeer
+from peer_core.checks import State
+from peer_core.server import shapes
+from protos.sentences import Sentence, say
+
+
+def test_each_group_of_settings_is_there_once_and_each_setting_in_one() -> None:
+    groups, keys = [name for name, _ in _GROUPS], [key for _, keys in _GROUPS for key in keys]
+    assert len(set(groups)) == len(groups)
+    assert len(set(keys)) == len(keys)
 
 
 def test_settings_are_saved_and_refused_in_place(member: Path, tmp_path: Path, drive: Drive) -> None:
@@ -116,6 +129,12 @@ def test_the_check_up_says_what_works_and_what_to_do(member: Path, drive: Drive)
         assert "Este equipo llega a otros y ellos llegan a él." in said
         closed = Check("address", "bad", "address-silent", {"names": "Ana", "address": "a", "port": "5"}, "English")
         assert "abre el puerto 5 (TCP)" in card.sentence(closed)
+        silent = say("{name} did not answer in time.", "peer-timeout", name="Eva")
+        for inside, end in ((doctor._inside(silent), " a tiempo)"), (Sentence("strange"), "(strange)")):
+            found = CheckPeer("listening", State.BAD, "not-listening", {"address": "a", "reason": inside})
+            told = json.loads(json.dumps({"checks": [shapes.check(found)], "good": False}))
+            assert "(Eva did not answer in time);" in found.message or "(strange);" in found.message
+            assert f"{end};" in card.sentence(check_up_from(told).checks[0])
         assert card.sentence(replace(closed, details={})) == "English"
         assert card.sentence(replace(closed, code="of-the-future")) == "English"
 

@@ -24,7 +24,7 @@ from peer_core.errors import (
     StorageError,
 )
 from peer_core.identity import enrolment, key_store
-from peer_core.identity.connection import PeerConnection, converted
+from peer_core.identity.connection import PeerConnection, converted, read_bounded
 from peer_core.identity.key_store import KeyStore
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -208,6 +208,71 @@ def test_silent_addresses_cost_their_part_of_the_time_alone(tmp_path: Path, sile
     connection.close()
     thread.join()
     listener.close()
+
+
+def test_the_first_address_has_time_for_its_round_trips_beside_many_others(tmp_path: Path, silent: list[str]) -> None:
+    authority = Authority()
+    me, other = authority.identity(tmp_path / "me", "me"), authority.identity(tmp_path / "other", "other")
+    context = other.server_context()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            raw, _ = listener.accept()
+            # As long as the round trips of a handshake with the other side of the world take.
+            time.sleep(0.7)
+            with raw, context.wrap_socket(raw, server_side=True) as tls:
+                tls.recv(10)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        far = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        connection = PeerConnection(me, other.peer_id, "other", [far, *silent * 7], 30)
+        try:
+            connection.open(5.0)
+            assert connection.address == far
+        finally:
+            connection.close()
+            thread.join()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_the_body_of_a_last_answer_is_read_to_its_end(tmp_path: Path, ahead: bool) -> None:
+    authority, body = Authority(), os.urandom(50_000)
+    me, other = authority.identity(tmp_path / "me", "me"), authority.identity(tmp_path / "other", "other")
+    context = other.server_context()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            for _ in range(2):
+                raw, _ = listener.accept()
+                raw.settimeout(10)
+                with raw, context.wrap_socket(raw, server_side=True) as tls:
+                    tls.recv(10_000)
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 50000\r\n\r\n" + body)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        connection = PeerConnection(me, other.peer_id, "other", [address], 10)
+        for _ in range(2):
+            connection.open(5.0)
+            with converted("other"):
+                if ahead:
+                    connection.send_ahead("GET", "/", {})
+                else:
+                    connection.request("GET", "/")
+                with connection.next_answer("GET") if ahead else connection.getresponse() as response:
+                    assert read_bounded(response, 50_000, "other") == body
+            assert connection.ending
+            with pytest.raises(PeerUnreachableError, match="hung up"), converted("other"):
+                if ahead:
+                    connection.send_ahead("GET", "/", {})
+                else:
+                    connection.request("GET", "/")
+            connection.close()
+        thread.join()
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -9,6 +9,7 @@ from bench import MIB, Bench
 from ends import End, packed
 from holders import Exchange, manifest_of, wait_until
 
+from peer_core.errors import StorageError
 from peer_core.library import loose
 from peer_core.library.wire import Message
 from peer_core.offers import receiving, store
@@ -194,6 +195,53 @@ def test_what_is_fetched_of_a_withdrawn_offer_ends_with_a_reason(
     assert hostile.requests
     bench.stop()
     kept.close()
+
+
+def two_files(end: End, one: OfferedFile, other: OfferedFile) -> Offer:
+    number = secrets.token_hex(16)
+    end.receiving.offered("eva", offer_bytes(Terms(number, "", 1000.0, (one, other))))
+    made = end.store.by_number(Direction.IN, "eva", number)
+    assert made is not None
+    end.receiving.accept(made, str(end.root / "got"))
+    return made
+
+
+def test_a_withdrawal_ends_nothing_that_was_there_before_the_offer(ends: tuple[End, End]) -> None:
+    _, me = ends
+    mine, shared, last = (OfferedFile("", f"{n}.bin", 9, secrets.token_bytes(32)) for n in range(3))
+    own = me.transfers.add(mine.content_id, mine.name, me.root / "got")
+    first, second = two_files(me, mine, shared), two_files(me, shared, last)
+    assert len(me.transfers.all()) == 3
+
+    def failed() -> set[str]:
+        return {t.name for t in me.transfers.all() if t.state is TransferState.FAILED}
+
+    me.receiving.told(first, News(OfferState.WITHDRAWN))
+    assert failed() == set(), "one is the person's, one another offer's too"
+    me.kill()
+    me.receiving.told(second, News(OfferState.WITHDRAWN))
+    assert failed() == {shared.name, last.name}
+    assert me.transfers.get(own.id).state is TransferState.QUEUED
+
+
+def test_a_withdrawal_that_could_not_be_noted_in_full_is_when_it_is_told_again(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, me = ends
+    offer = two_files(me, *(OfferedFile("", f"{n}.bin", 9, secrets.token_bytes(32)) for n in range(2)))
+
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(me.transfers, "end", full)
+        with pytest.raises(StorageError):
+            me.receiving.told(offer, News(OfferState.WITHDRAWN))
+    for _ in range(2):
+        now = me.store.get(offer.id)
+        assert now is not None and me.receiving.told(now, News(OfferState.WITHDRAWN)) is OfferState.WITHDRAWN
+    assert {t.state for t in me.transfers.all()} == {TransferState.FAILED}
+    assert listed(me, offer.parcel) == 0
 
 
 class Heard:

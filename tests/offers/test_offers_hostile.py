@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import time
 
 import pytest
 from bench import MIB, Bench
@@ -117,7 +118,7 @@ def test_a_rule_counts_what_is_said_and_a_lie_about_it_fetches_nothing(bench: Be
     data = os.urandom(3 * MIB)
     holder = bench.honest(data)
     transfers = bench.start()
-    (made,) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "small.txt", 10)], bench.root / "out")
+    ((made,), _) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "small.txt", 10)], bench.root / "out")
     failed = bench.rested(made.id)
     assert failed.state is TransferState.FAILED
     assert failed.trouble is not None and "another size than was promised" in failed.trouble.message
@@ -126,7 +127,9 @@ def test_a_rule_counts_what_is_said_and_a_lie_about_it_fetches_nothing(bench: Be
     transfers.resume(made.id)
     assert bench.rested(made.id).state is TransferState.FAILED
     assert holder.bytes_sent < MIB
-    (true,) = transfers.add_folder([Wanted(holder.manifest.content_id, (), "true.bin", len(data))], bench.root / "out")
+    ((true,), _) = transfers.add_folder(
+        [Wanted(holder.manifest.content_id, (), "true.bin", len(data))], bench.root / "out"
+    )
     assert bench.rested(true.id).path.read_bytes() == data
 
 
@@ -161,3 +164,6 @@ def test_a_rule_that_cannot_be_followed_asks_the_person(ends: tuple[End, End]) -
     large, small = sorted(me.store.all(), key=lambda offer: -offer.bytes)
     assert (large.state, small.state) == (OfferState.DELIVERED, OfferState.ACCEPTED)
     assert large.trouble is not None and "not enough room" in large.trouble.message
+    now = time.time()
+    assert me.store.take_by_rule("eva", 1, 2, now), "what could not be taken does not count"
+    assert not me.store.take_by_rule("eva", 1, 2, now)

@@ -253,6 +253,8 @@ def _turned_away(server: HostedServer, context: ssl.SSLContext, source: str) -> 
         with talking(server, context, source) as tls:
             tls.sendall(ask(0, 1))
             return not tls.recv(1)
+    except TimeoutError:
+        return False
     except OSError:
         return True
 

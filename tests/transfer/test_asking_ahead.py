@@ -80,6 +80,74 @@ def test_bytes_beyond_an_answer_are_no_answer(bench: Bench) -> None:
     assert {s.peer_id for s in transfers.get(added.id).sources} == {hostile.holder.peer_id}
 
 
+def test_a_holder_that_closes_after_each_answer_is_asked_nothing_ahead_and_gives_all(bench: Bench) -> None:
+    data, early = os.urandom(24 * MIB), []
+
+    def closes(x: Exchange) -> None:
+        x.head(len(x.honest_bytes), Connection="close")
+        x.send(x.honest_bytes[:-1])
+        early.append(x.next_has_come(0.2))
+        x.send(x.honest_bytes[-1:])
+        raise OSError
+
+    bench.hostile(data, closes)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert len(early) > 1 and not any(early)
+    assert [(source.failures, source.retries) for source in done.sources] == [(0, 0)]
+
+
+def test_a_request_that_was_sent_ahead_may_be_put_in_line(bench: Bench) -> None:
+    data, asked = os.urandom(24 * MIB), []
+
+    def lets_the_second_wait(x: Exchange) -> None:
+        asked.append((x.start, x.end))
+        if len(asked) == 2:
+            x.send(b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nBarrio-Line: 1\r\nContent-Length: 0\r\n\r\n")
+            return
+        x.head(len(x.honest_bytes))
+        x.send(x.honest_bytes[:-1])
+        early.append(len(asked) > 1 or x.next_has_come(10))
+        x.send(x.honest_bytes[-1:])
+
+    early: list[bool] = []
+    bench.hostile(data, lets_the_second_wait)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert early[0], "the second was sent ahead"
+    (source,) = done.sources
+    assert (source.pieces, source.failures, source.retries) == (done.pieces, 0, 0)
+    # What waited is asked for again, and nothing else is.
+    assert sum(end + 1 - start for start, end in asked) == len(data) + asked[1][1] + 1 - asked[1][0]
+
+
+def test_a_wrong_piece_with_a_request_ahead_closes_that_connection_and_loses_nothing(bench: Bench) -> None:
+    data, asked = os.urandom(24 * MIB), []
+    ahead = threading.Event()
+
+    def lies_once(x: Exchange) -> None:
+        asked.append((x.start, x.end))
+        x.head(len(x.honest_bytes))
+        body = x.honest_bytes
+        if len(asked) > 1:
+            x.send(body)
+            return
+        if x.next_has_come(10):
+            ahead.set()
+        x.send(bytes([body[0] ^ 1]) + body[1:])
+
+    bench.hostile(data, lies_once)
+    done = bench.download(data)
+    assert done.state is TransferState.DONE, done.trouble
+    assert done.path.read_bytes() == data
+    assert ahead.is_set()
+    (source,) = done.sources
+    assert source.pieces == done.pieces
+    assert sum(start == 0 for start, _ in asked) == 2, "the wrong one was fetched again"
+
+
 @pytest.mark.parametrize("told", [b"[]", b'{"peers": 3}', b'{"peers": ["x"]}', b"\xff"])
 def test_a_meeting_that_names_no_members_ends_the_source(bench: Bench, told: bytes) -> None:
     data = os.urandom(24 * MIB)

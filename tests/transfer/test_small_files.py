@@ -121,7 +121,7 @@ def test_pausing_cancelling_and_stopping_in_the_middle_lose_nothing(bench: Bench
     holder, _ = shelf(bench, FILES)
     holder.limits = Limits(upload_rate=400_000)
     transfers = bench.start()
-    added = transfers.add_folder(WANTED)
+    added, _ = transfers.add_folder(WANTED)
     wait_until(lambda: bench.received > 50_000)
     assert transfers.pause(added[-1].id).state is TransferState.PAUSED
     transfers.cancel(added[-2].id)
@@ -185,7 +185,7 @@ def test_a_line_at_the_holder_is_waited_for(bench: Bench) -> None:
     holder.limits = Limits(upload_slots=1)
     assert holder.line.enter("somebody else") is None
     transfers = bench.start()
-    added = transfers.add_folder(WANTED[:20])
+    added, _ = transfers.add_folder(WANTED[:20])
     wait_until(lambda: bench.me.peer_id in holder.line._waiting)
     assert transfers.get(added[0].id).state is TransferState.RUNNING
     holder.line.leave("somebody else")
@@ -200,7 +200,7 @@ def test_together_they_take_one_slot(bench: Bench) -> None:
     bench.limits = Limits(download_slots=2)
     assert holder.line.enter("somebody else") is None
     transfers = bench.start()
-    added = transfers.add_folder(WANTED[:20])
+    added, _ = transfers.add_folder(WANTED[:20])
     wait_until(lambda: bench.me.peer_id in holder.line._waiting)
     other = transfers.add(bytes(32), "nobody has it")
     assert bench.rested(other.id).state is TransferState.WAITING

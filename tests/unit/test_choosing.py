@@ -25,6 +25,7 @@ class Worker:
     piece_at: float = 100.0
     ended_at: float = 0.0
     run_bytes_left: int = 0
+    ahead: int = 0
     leaving: bool = False
     finished: bool = True
 
@@ -32,8 +33,12 @@ class Worker:
     def alive(self) -> bool:
         return self.state is not LOST
 
+    @property
+    def bytes_left(self) -> int:
+        return self.run_bytes_left + self.ahead
+
     def seconds_to_finish(self, now: float) -> float:
-        return self.run_bytes_left / self.rate if self.state is ACTIVE and self.rate else 0.0
+        return self.bytes_left / self.rate if self.state is ACTIVE and self.rate else 0.0
 
 
 def test_nobody_is_helped_while_all_work() -> None:
@@ -48,6 +53,12 @@ def test_at_the_end_a_slow_one_is_helped_by_one_that_is_much_faster() -> None:
     assert to_help([slow, Worker(IDLE, pace=1e9)], 100) == [], "it is done in no time itself"
     slow.run_bytes_left = 2500
     assert to_help([slow, Worker(IDLE)], 100) == [slow], "nobody waits for more than two seconds"
+
+
+def test_what_is_asked_for_ahead_counts_for_the_helper_too() -> None:
+    near_the_end = Worker(rate=1000, run_bytes_left=0, ahead=1000)
+    assert to_help([near_the_end, Worker(IDLE, pace=1000)], 100) == [], "the other one would take as long"
+    assert to_help([near_the_end, Worker(IDLE, pace=10_000)], 100) == [near_the_end]
 
 
 def test_one_that_brings_nothing_goes_first_and_then_one_far_slower_than_the_others() -> None:

@@ -220,6 +220,10 @@ def test_its_unit_is_right_and_gives_little(made: Made, name: str, tmp_path: Pat
     unit = tree / f"lib/systemd/system/{name}.service"
     settings = unit_settings(unit)
     assert settings["Type"] == ["notify"] and settings["User"] == [name] and "WatchdogSec" in settings
+    # It would hide /proc/stat, /proc/meminfo and /proc/sys: metrics, warming and watching read them.
+    assert "ProcSubset" not in settings and settings["ProtectProc"] == ["invisible"]
+    # The line that says ready is no JSON, and names the peer; what an error says must still come through.
+    assert settings["StandardOutput"] == ["null"] and settings["StandardError"] == ["journal"]
     assert (tree / settings["Environment"][0].removeprefix("BARRIO_CONFIG=/")).exists()
     program = settings["ExecStart"][0].split()[0]
     assert (tree / program[1:]).exists()

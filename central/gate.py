@@ -180,7 +180,7 @@ class Gate:
                 message = "the request did not come"
             except CentralError as error:
                 status, reason, message = error.status, error.reason, error.message
-                log.info("refused method=%s from=%s status=%s: %s", method, _name(context), status, message)
+                log.info("refused method=%s from=%s status=%s reason=%s", method, _name(context), status, reason)
             except sqlite3.Error as error:
                 if is_full(error):
                     status, reason = "RESOURCE_EXHAUSTED", "disk-full"

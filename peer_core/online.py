@@ -199,7 +199,7 @@ class Online:
                 reason=error.message,
                 port=server.address[1],
             )
-            log.warning("%s", self.listens_elsewhere.message)
+            log.warning("it listens on port %d this time: %s", server.address[1], error.logged)
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

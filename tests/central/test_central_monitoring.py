@@ -86,7 +86,9 @@ def test_a_stranger_and_a_revoked_member_are_refused_by_their_reason(central: Ce
     assert samples(central)["barrio_central_refusals_total", "revoked"] == 1
 
 
-def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(central: Central) -> None:
+def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(
+    central: Central, caplog: pytest.LogCaptureFixture
+) -> None:
     ready = {"status": "ready", "parts": {"database": "ok", "catalogue": "ok"}}
     assert json.loads(get(central, "/readyz")[2]) == ready
     assert get(central, "/healthz")[0] == get(central, "/health")[0] == 200
@@ -103,6 +105,8 @@ def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(central: Cent
     assert str(path).encode() not in body
     assert get(central, "/healthz")[0] == 200
     wait_for(lambda: check(health_pb2.HealthCheckRequest()).status == status.NOT_SERVING, SECONDS, "gRPC to tell")
+    logged = [record.getMessage() for record in caplog.records if record.name == "central.readiness"]
+    assert logged == ["not ready: database"]
 
     away.rename(path)
     assert get(central, "/readyz")[0] == 200

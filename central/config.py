@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,13 @@ from central.data_folder import DATABASE_FILE
 from central.errors import BadInputError, StartError
 from central.invites import MAX_USES, parse_duration
 from central.members import clean_name
+from protos.agreed import Invite, encode_id
 from protos.operating.logs import parse_format, parse_ids, parse_level
 from protos.operating.settings_file import Known
+
+# What the database can count.
+MOST = (1 << 63) - 1
+MAX_HOST = 253
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,52 @@ class Address:
 
 
 def _heartbeat(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no number of seconds") from error
     if not 0.05 <= seconds <= 3600:
         raise ValueError("the heartbeat interval is from 0.05 to 3600 seconds")
     return seconds
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("the limit is at least 1")
+def _whole(text: str, most: int, meant: str) -> int:
+    """From 1 to `most`; otherwise raises ValueError with what is `meant`."""
+    digits = text.strip()
+    # No longer text than needed: large ones are slow to read.
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 19 else 0
+    if not 1 <= number <= most:
+        raise ValueError(f"{text[:40]!r} is no {meant}")
     return number
+
+
+def _at_least_one(text: str) -> int:
+    return _whole(text, MOST, "whole number of at least 1")
+
+
+def _host(text: str) -> str:
+    host = text.strip()
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not _can_be_invited_to(host):
+        raise ValueError(
+            f"{text[:80]!r} is no name or address of a machine; write it without scheme, port and blanks, "
+            "such as central.example.org"
+        )
+    return host
+
+
+def _can_be_invited_to(host: str) -> bool:
+    """Whether a link that names it is read as what was meant."""
+    if len(host) > MAX_HOST or not host.isprintable() or any(char.isspace() for char in host):
+        return False
+    try:
+        if ":" in host:
+            ipaddress.IPv6Address(host)
+        link = Invite(host, 51016, "token", encode_id(bytes(32)))
+        return Invite.parse(str(link)) == replace(link, host=host.lower())
+    except ValueError:
+        return False
 
 
 def _network_name(text: str) -> str:
@@ -74,10 +114,7 @@ def _folder(text: str) -> Path:
 
 
 def _uses(text: str) -> int:
-    uses = int(text)
-    if not 1 <= uses <= MAX_USES:
-        raise ValueError(f"an invite is for 1 to {MAX_USES} peers")
-    return uses
+    return _whole(text, MAX_USES, f"whole number from 1 to {MAX_USES}, the peers that an invite is for")
 
 
 @dataclass(frozen=True)
@@ -140,7 +177,7 @@ MEMBER_TEXT = Setting(
 )
 USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in")
 EXPIRES = Setting("expires", parse_duration, "7d", "DURATION", "how long the invite holds, such as 30m, 12h or 7d")
-HOST = Setting("host", str, None, "NAME", "how invitees reach this machine; default: a guess")
+HOST = Setting("host", _host, None, "NAME", "how invitees reach this machine; default: a guess")
 
 LOG_FORMAT = Setting("log-format", parse_format, "text", "FORMAT", "lines for people (text) or for machines (json)")
 LOG_LEVEL = Setting("log-level", parse_level, "info", "LEVEL", "what is logged: debug, info, warning or error")

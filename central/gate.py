@@ -28,7 +28,7 @@ from central.service import Answered
 from central.turns import Turns
 from protos.agreed import peer_id_from_host_name
 from protos.operating.logs import request as numbered
-from protos.sentences import CENTRAL_KEY, Sentence, as_text
+from protos.sentences import CENTRAL_KEY, Sentence, as_text, say
 
 log = logging.getLogger(__name__)
 
@@ -180,11 +180,14 @@ class Gate:
                 message = "the request did not come"
             except CentralError as error:
                 status, reason, message = error.status, error.reason, error.message
-                log.info("refused method=%s from=%s status=%s: %s", method, _name(context), status, message)
+                log.info("refused method=%s from=%s status=%s reason=%s", method, _name(context), status, reason)
             except sqlite3.Error as error:
                 if is_full(error):
-                    status, reason = "RESOURCE_EXHAUSTED", "disk-full"
-                    message = "the central's disk is full; try again later"
+                    status, reason = "RESOURCE_EXHAUSTED", "disk_full"
+                    message = say(
+                        "the central's disk is full; whoever runs it has to make room, then it goes on by itself",
+                        "central-disk-full",
+                    )
                     log.error("the disk of the database is full; make room there, nothing was lost method=%s", method)
                 else:
                     status, reason, message = "INTERNAL", "database", "the central's database failed; its log says more"

@@ -45,7 +45,7 @@ class Housekeeper:
         try:
             return bool(job())
         except OverloadedError as error:
-            log.info("%s: %s", name, error.message)
+            log.info("%s: put off (%s)", name, error.reason)
             return False
         except Exception as error:
             if is_full(error):

@@ -27,6 +27,7 @@ REASONS = (
     "bad_input",
     "bad_question",
     "database",
+    "disk_full",
     "invite",
     "mistake",
     "no_lease",
@@ -82,7 +83,9 @@ class Metrics:
         self._queries.labels(kind).observe(seconds)
 
     def refused(self, reason: str) -> None:
-        """`reason` of REASONS."""
+        """`reason` of REASONS. Raises ValueError for another one, which no alert rule would know."""
+        if reason not in REASONS:
+            raise ValueError(f"{reason!r} is no reason that metrics know")
         self._refusals.labels(reason).inc()
 
     def published(self, changes: int, resync: bool) -> None:

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from central.authority import ServerCertificate
 from central.config import Address
 from central.errors import StartError
+from central.workers import Workers
 
 # Calls that wait for a thread beyond this are refused at once.
 MAX_CALLS = 512
@@ -63,7 +64,7 @@ class Port:
     def __init__(self, plan: PortPlan) -> None:
         self._plan = plan
         self._pool = ThreadPoolExecutor(RECEIVERS, f"{plan.option}-call")
-        self.workers = ThreadPoolExecutor(plan.workers, f"{plan.option}-work")
+        self.workers = Workers(plan.workers, f"{plan.option}-work")
         self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = _Health()
         self._stopped: threading.Event | None = None

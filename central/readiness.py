@@ -25,7 +25,7 @@ class Readiness:
 
     def __init__(self, checks: Mapping[str, Callable[[], None]]) -> None:
         self._checks = dict(checks)
-        self._told: Mapping[str, str] = {}
+        self._told: frozenset[str] = frozenset()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -33,20 +33,24 @@ class Readiness:
 
     def report(self) -> Report:
         """Looks now; milliseconds."""
-        troubles: dict[str, str] = {}
+        return Report({part: error.message for part, error in self._look().items()})
+
+    def watch(self) -> bool:
+        """Looks, and logs what changed since the last time; whether all is well. One thread."""
+        troubles = self._look()
+        for part in troubles.keys() - self._told:
+            # The sentence names paths; the log tells kinds.
+            log.error("not ready: %s", part, exc_info=troubles[part])
+        for part in self._told - troubles.keys():
+            log.info("ready again: %s", part)
+        self._told = frozenset(troubles)
+        return not troubles
+
+    def _look(self) -> dict[str, CentralError]:
+        troubles: dict[str, CentralError] = {}
         for part, check in self._checks.items():
             try:
                 check()
             except CentralError as error:
-                troubles[part] = error.message
-        return Report(troubles)
-
-    def watch(self) -> bool:
-        """Looks, and logs what changed since the last time; whether all is well. One thread."""
-        troubles = self.report().troubles
-        for part in troubles.keys() - self._told.keys():
-            log.error("not ready: %s: %s", part, troubles[part])
-        for part in self._told.keys() - troubles.keys():
-            log.info("ready again: %s", part)
-        self._told = troubles
-        return not troubles
+                troubles[part] = error
+        return troubles

@@ -17,6 +17,9 @@ from central.errors import StorageError
 MAX_CONTENTS = 64 << 10
 MAX_PEM = 64 << 10
 MAX_DATABASE = 1 << 45
+# The end of the year 9999, as far as a date can be told.
+MAX_TIME = 253_402_300_800
+MAX_COUNT = 1 << 63
 
 
 def restore_backup(source: Path, database_path: Path, data_dir: Path) -> Backup:
@@ -62,8 +65,11 @@ def _read_contents(file: IO[bytes], source: Path) -> dict[str, object]:
         if not all(0 < part.size <= most for part, most in zip(parts, limits, strict=True)):
             raise ValueError("impossible sizes")
         facts = {key: str(contents[key]) for key in ("version", "network_name", "fingerprint")}
-        return facts | {key: int(contents[key]) for key in ("made", "members", "entries")} | {"parts": parts}
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        numbers = {key: int(contents[key]) for key in ("made", "members", "entries")}
+        if not (0 <= numbers["made"] < MAX_TIME and all(0 <= number < MAX_COUNT for number in numbers.values())):
+            raise ValueError("impossible numbers")
+        return facts | numbers | {"parts": parts}
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _no_backup(source) from error
 
 
@@ -122,7 +128,11 @@ def _restore(file: IO[bytes], contents: dict[str, object], source: Path, databas
         sync(authority)
         # First the database: without an authority it is refused, while an authority alone would begin anew.
         copy.rename(database_path)
-        authority.rename(data_dir / AUTHORITY_FOLDER)
+        try:
+            authority.rename(data_dir / AUTHORITY_FOLDER)
+        except OSError:
+            database_path.rename(copy)
+            raise
         sync(database_path.parent)
         sync(data_dir)
     return Backup(file=str(source), bytes=source.stat().st_size, **contents)  # type: ignore[arg-type]

@@ -31,12 +31,12 @@ from central.ports import RECEIVERS, Port, PortPlan, check_free
 from central.presence import Presence
 from central.readiness import Readiness
 from central.service import DIRECTORY, ENROLMENT, DirectoryService, EnrolmentService
-from central.stopping import stop_signals
 from central.tally import Tally
 from central.turns import Turns
 from central.warming import read_ahead
 from protos.agreed import DIRECTORY_NAME, ENROLMENT_NAME
 from protos.operating.notify import Manager
+from protos.operating.stopping import stop_signals
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,12 @@ def format_host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def own_host(host: str) -> str:
+    """Where this computer reaches its own server that listens on `host`; one on "::" takes IPv4 too, and IPv6 may be
+    off here."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host
+
+
 def parse_url(text: str) -> tuple[str, int]:
     """(host, port) of `https://HOST:PORT` and nothing more. Raises BadInputError."""
     try:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from peer_core.addresses import parse_url, url_of
+from peer_core.addresses import own_host, parse_url, url_of
 from peer_core.checks import Check, State
 from peer_core.directory.callback import Why
 from peer_core.directory.messages import peers_bytes, read_members
@@ -112,9 +112,8 @@ def _clock(offset: float | None) -> Check:
 
 def _listening(online: Online) -> Check:
     host, port = online.listens
-    own = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host)
     identity = online.identity
-    connection = PeerConnection(identity, identity.peer_id, "This device", [url_of(own, port)], SELF_SECONDS)
+    connection = PeerConnection(identity, identity.peer_id, "This device", [url_of(own_host(host), port)], SELF_SECONDS)
     try:
         connection.open(SELF_SECONDS)
         with converted(connection.who):

@@ -8,8 +8,9 @@ nothing of the person or the device. What is found is hostile text until an invi
 import logging
 import secrets
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 
 SERVICE = "_barrio._tcp.local."
 FIND_SECONDS = 2.5
-ASK_MS = 800
+# For those whose announcement did not say all, each and together.
+ASK_SECONDS = 0.8
+ASK_SECONDS_IN_ALL = 1.5
 MAX_FOUND = 32
 MAX_NAME = 64
+# What a record has room for, with its key.
+MAX_NAME_BYTES = 200
 # A peer that starts has better things to do at first.
 FIRST_SECONDS = 3.0
 LOOK_SECONDS = 10.0
@@ -47,7 +52,7 @@ class Barrio:
 class Announcer:
     """Says that a barrio is here, as long as `wanted` and this computer is on a network. Owns one thread.
 
-    `addresses`: where this peer is now, "https://HOST:PORT".
+    `addresses`: where this peer is on its networks now, "https://HOST:PORT".
     """
 
     def __init__(
@@ -99,8 +104,8 @@ class Announcer:
         try:
             self._zeroconf = _zeroconf(here)
             self._zeroconf.register_service(_service(self._barrio, self._port(), here), allow_name_change=True)
-        except (Error, OSError, RuntimeError, TimeoutError) as error:
-            log.info("the barrio cannot be announced on this network: %s", error or type(error).__name__)
+        except (Error, OSError, RuntimeError, TimeoutError, ValueError) as error:
+            log.info("the barrio cannot be announced on this network (%s)", type(error).__name__)
             self._withdraw()
             return False
         self._announced = here
@@ -114,7 +119,8 @@ class Announcer:
 
 
 def find(stopped: threading.Event | None = None, seconds: float = FIND_SECONDS) -> list[Barrio]:
-    """Barrios that members announce on this network, within some seconds, or until `stopped`; by name. Any thread."""
+    """Barrios that members announce on this network, by name. Any thread. Listens for `seconds`, and asks for at most
+    ASK_SECONDS_IN_ALL after that; less when `stopped`."""
     here = network_addresses(choose("::", 1, [], interface_addresses()))
     if not here:
         return []
@@ -123,13 +129,14 @@ def find(stopped: threading.Event | None = None, seconds: float = FIND_SECONDS) 
     try:
         zeroconf = _zeroconf(here)
     except (Error, OSError, RuntimeError) as error:
-        log.info("this network cannot be searched for barrios: %s", error)
+        log.info("this network cannot be searched for barrios (%s)", type(error).__name__)
         return []
     try:
         listener = _Listener()
         ServiceBrowser(zeroconf, SERVICE, listener=listener)  # type: ignore[arg-type]  # has the methods of one
-        (stopped or threading.Event()).wait(seconds)
-        return collected(_ask(zeroconf, name) for name in listener.names())
+        stopped = stopped or threading.Event()
+        stopped.wait(seconds)
+        return collected(_answers(zeroconf, listener.names(), stopped))
     finally:
         zeroconf.close()
 
@@ -173,7 +180,7 @@ def _service(barrio: Barrio, port: int, here: Sequence[str]) -> "ServiceInfo":
     from zeroconf import ServiceInfo
 
     name = f"barrio-{secrets.token_hex(4)}.{SERVICE}"
-    told = {"name": barrio.name[:MAX_NAME], "fingerprint": barrio.fingerprint}
+    told = {"name": cut(barrio.name), "fingerprint": barrio.fingerprint}
     return ServiceInfo(
         SERVICE,
         name,
@@ -186,11 +193,44 @@ def _service(barrio: Barrio, port: int, here: Sequence[str]) -> "ServiceInfo":
     )
 
 
-def _ask(zeroconf: "Zeroconf", name: str) -> dict[bytes, bytes | None]:
+def cut(name: str) -> str:
+    """As much of it as is announced."""
+    return name[:MAX_NAME].encode("utf-8", "replace")[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+
+
+def _answers(
+    zeroconf: "Zeroconf", names: Sequence[str], stopped: threading.Event
+) -> Iterator[dict[bytes, bytes | None]]:
+    """First those that are known by now, so that one who announces and then is silent costs the others nothing."""
+    silent = []
+    for name in names:
+        if known := _heard(zeroconf, name):
+            yield known
+        else:
+            silent.append(name)
+    deadline = time.monotonic() + ASK_SECONDS_IN_ALL
+    for name in silent:
+        left = deadline - time.monotonic()
+        if left <= 0 or stopped.is_set():
+            return
+        yield _ask(zeroconf, name, min(left, ASK_SECONDS))
+
+
+def _heard(zeroconf: "Zeroconf", name: str) -> dict[bytes, bytes | None]:
+    from zeroconf import Error, ServiceInfo
+
+    try:
+        service = ServiceInfo(SERVICE, name)
+        return dict(service.properties) if service.load_from_cache(zeroconf) else {}
+    except (Error, OSError, RuntimeError, ValueError):
+        return {}
+
+
+def _ask(zeroconf: "Zeroconf", name: str, seconds: float) -> dict[bytes, bytes | None]:
     from zeroconf import Error
 
     try:
-        service = zeroconf.get_service_info(SERVICE, name, ASK_MS)
+        service = zeroconf.get_service_info(SERVICE, name, int(1000 * seconds))
     except (Error, OSError, RuntimeError, TimeoutError, ValueError):
         return {}
     return dict(service.properties) if service is not None else {}

@@ -22,7 +22,7 @@ from peer_core.nearby import Announcer, Barrio
 from peer_core.offers.offers import Offers
 from peer_core.offers.terms import MAX_OFFER
 from peer_core.offers.types import OfferState
-from peer_core.own_addresses import Whereabouts
+from peer_core.own_addresses import Whereabouts, choose, interface_addresses
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
@@ -71,7 +71,7 @@ class Online:
         self._announcer = Announcer(
             Barrio(identity.membership.network_name, identity.authority_fingerprint()),
             lambda: self._server.address[1],
-            self.addresses,
+            self._on_networks,
             lambda: bool(settings.number("announce")),
         )
         # Last: whatever fails before leaves no port open.
@@ -81,6 +81,13 @@ class Online:
     def addresses(self) -> list[str]:
         """Where others reach this peer now; a laptop moves."""
         return list(self._whereabouts.current)
+
+    def _on_networks(self) -> list[str]:
+        """Where this computer is on its own networks, whatever others are told."""
+        try:
+            return choose(*self._server.address, [], interface_addresses())
+        except OSError:
+            return []
 
     def settings_changed(self) -> None:
         self._announcer.look_now()
@@ -199,7 +206,7 @@ class Online:
                 reason=error.message,
                 port=server.address[1],
             )
-            log.warning("%s", self.listens_elsewhere.message)
+            log.warning("it listens on port %d this time: %s", server.address[1], error.logged)
             return server
 
     def _server_at(self, host: str, port: int) -> HostedServer:

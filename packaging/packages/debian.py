@@ -24,6 +24,8 @@ DESKTOP_NEEDS = (
     "libxcb1",
     "xkb-data",
 )
+# They name each other, so each package has all.
+PAGES = ("command-line.md", "containers.md", "monitoring.md", "operations.md", "security.md")
 _GLIBC = re.compile(rb"GLIBC_2\.(\d+)")
 
 
@@ -44,6 +46,12 @@ def _desktop(tree: Path) -> None:
     copy(LINUX / "barrio.desktop", tree / "usr/share/applications/barrio.desktop")
     copy(ROOT / "desktop/resources/app.svg", tree / "usr/share/icons/hicolor/scalable/apps/barrio.svg")
     put(tree / "usr/share/metainfo/org.barrio.Barrio.metainfo.xml", metainfo())
+
+
+def _central(tree: Path) -> None:
+    _service("barrio-central", "central.toml")(tree)
+    for rules in sorted((ROOT / "packaging/monitoring").iterdir()):
+        copy(rules, tree / "usr/share/doc/barrio-central/monitoring" / rules.name)
 
 
 def _service(name: str, settings: str) -> Callable[[Path], None]:
@@ -87,7 +95,7 @@ PACKAGES = {
             "Knows who is here and who holds what; no file passes through it. It is the community's\n"
             "certificate authority too, and hands out the invites.",
             ("init-system-helpers", "passwd"),
-            _service("barrio-central", "central.toml"),
+            _central,
             "central.toml",
         ),
     )
@@ -118,9 +126,8 @@ def build(name: str, bundle: Path, work: Path, output: Path, compression: tuple[
     shutil.move(home / "licences", papers / "licences")
     shutil.move(home / BILL, papers / BILL)
     put(papers / "copyright", _copyright(papers / "licences"))
-    for page in ("command-line", "operations", "security"):
-        if (ROOT / "docs" / f"{page}.md").exists():
-            copy(ROOT / "docs" / f"{page}.md", papers / f"{page}.md")
+    for page in PAGES:
+        copy(ROOT / "docs" / page, papers / page)
     package.fill(tree)
     size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink()) // 1024
     put(tree / "DEBIAN/md5sums", _sums(tree))

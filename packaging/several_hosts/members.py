@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from processes import Program, command
+from processes import APART, Program, command
 from slow_link import inside
 
 DIRECTORY_PORT, ENROL_PORT, PEER_PORT = 51015, 51016, 51020
@@ -27,7 +27,7 @@ def _on(host: str, program: str, *args: str) -> list[str]:
 
 
 def _done(argv: list[str]) -> str:
-    env = {**os.environ, "BARRIO_KEYRING": "off"}
+    env = {**os.environ, **APART}
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False, env=env
     )

@@ -1,11 +1,16 @@
-"""Whether the peer that runs here answers: its own user over the local API, and other members over the peer API."""
+"""Whether the peer that runs here answers: its own user over the local API, and other members over the peer API.
+
+Only what says nothing at all is dead: refused, or silent for too long. A certificate that has ended, or all connections
+taken, is no reason to end a living program.
+"""
 
 import http.client
+import time
 from urllib.parse import urlsplit
 
-from peer_core.addresses import format_host_port, parse_listen
-from peer_core.directory.peer_http import PeerHttp
+from peer_core.addresses import own_host, url_of
 from peer_core.errors import BarrioError
+from peer_core.identity.connection import USER_AGENT, PeerConnection, converted
 from peer_core.peer import Peer
 
 
@@ -18,28 +23,34 @@ def _local(peer: Peer, seconds: float) -> bool:
     connection = http.client.HTTPConnection(urlsplit(peer.local_url).netloc, timeout=seconds)
     try:
         connection.request("GET", "/v1/status", headers={"Authorization": f"Bearer {peer.token}"})
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException) as error:
+        return not _dead(error)
     finally:
         connection.close()
+    return True
 
 
 def _others(peer: Peer, seconds: float) -> bool:
     online = peer.online
     if online is None:
         return False
-    host, port = parse_listen(online.listens_at)
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    caller = PeerHttp(online.identity)
+    host, port = online.listens
+    identity = online.identity
+    here = url_of(own_host(host), port)
+    connection = PeerConnection(identity, identity.peer_id, "This device", [here], seconds)
+    connection.deadline = time.monotonic() + seconds
     try:
-        status, _, _ = caller.request(
-            online.identity.peer_id, [f"https://{format_host_port(here, port)}"], "GET", "/v1/peer", timeout=seconds
-        )
-        return status == 200
-    except BarrioError:
-        return False
+        connection.open(seconds)
+        with converted(connection.who):
+            connection.request("GET", "/v1/peer", None, {"User-Agent": USER_AGENT})
+            connection.getresponse().close()
+    except BarrioError as error:
+        return not _dead(error.__cause__)
     finally:
-        caller.close()
+        connection.close()
+    return True
+
+
+def _dead(error: BaseException | None) -> bool:
+    return isinstance(error, ConnectionRefusedError | TimeoutError)

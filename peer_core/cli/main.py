@@ -29,12 +29,12 @@ from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
 from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
 from peer_core.settings import DEFAULT_PORT, parse_name, parse_peer_id
-from peer_core.stopping import stop_signals
 from protos.agreed import KINDS
 from protos.operating import logs
 from protos.operating.logs import LEVEL_VARIABLE
 from protos.operating.notify import Manager
 from protos.operating.settings_file import SettingsError
+from protos.operating.stopping import stop_signals
 
 
 class _Parser(argparse.ArgumentParser):

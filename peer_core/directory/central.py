@@ -253,7 +253,8 @@ def _error(error: Any) -> BarrioError:
                 "The central does not answer; it is tried again by itself.", "central-silent"
             )
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return CentralUnreachableError("The central is busy; it is tried again by itself.", "central-busy")
+            busy = say("The central is busy; it is tried again by itself.", "central-busy")
+            return CentralUnreachableError(details if details.code else busy)
         case _:
             return CentralMisbehavedError(
                 "The central failed ({status}); its log says why.", "central-failed", status=code.name

@@ -298,8 +298,6 @@ class _Race(Generic[T]):
         if peer is None:
             return error
         log.info("the neighbour %s did not help: %s", peer.peer_id, error.logged)
-        self._neighbours.failed(peer)
-        log.info("the neighbour %s did not help: %s", peer.peer_id[:12], error.message)
         self._neighbours.failed(peer, lied=isinstance(error, PeerMisbehavedError | CentralMisbehavedError))
         return before
 

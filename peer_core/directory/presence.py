@@ -167,7 +167,6 @@ class Presence:
                 "the central %s",
                 "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
             )
-            log.info("the central %s", "answers" if reachable else f"is out of reach: {trouble}")
         back = reachable and not self.reachable
         self.reachable = reachable
         self.trouble = trouble

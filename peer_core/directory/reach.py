@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import ip_address
 
-from peer_core.directory.callback import Tried, Why
+from peer_core.addresses import parse_url
+from peer_core.directory.callback import Tried, Why, is_ip, plain_ip
 from peer_core.directory.types import PeerRecord
 from peer_core.errors import BarrioError, PeerMisbehavedError
 from peer_core.loops import Loop
-from peer_core.nearby import network_addresses
 
 # Seconds until the next question: at first, when nobody could tell, when nobody came in, and when all is well.
 FIRST_SECONDS = 20.0
@@ -37,6 +38,12 @@ def inwards(reports: Sequence[Report]) -> bool | None:
     """Whether somebody came in at some address; None when nobody tried."""
     tried = [t.reached for report in reports if report.answers and not report.busy for t in report.tried]
     return any(tried) if tried else None
+
+
+def alone(addresses: Sequence[str]) -> bool:
+    """Whether all of them mean this computer to whoever uses them; a name may mean anything."""
+    hosts = [parse_url(address)[0] for address in addresses]
+    return all(host == "localhost" or (is_ip(host) and ip_address(plain_ip(host)).is_loopback) for host in hosts)
 
 
 class ReachWatch:
@@ -72,7 +79,7 @@ class ReachWatch:
             self._begun, self._failed, self.closed = True, 0, False
             return FIRST_SECONDS
         # On this computer alone there is nothing to find out.
-        came_in = inwards(self._ask()) if network_addresses(self._addresses()) else None
+        came_in = inwards(self._ask()) if not alone(self._addresses()) else None
         if came_in is None:
             return UNKNOWN_SECONDS
         self._failed = 0 if came_in else self._failed + 1

@@ -62,7 +62,8 @@ def _answer(answers: dict[str, Callable[[], Answer]], method: str, path: str) ->
     try:
         return answers[path]()
     except BarrioError as error:
-        return "503 Service Unavailable", text, f"{error.message}\n".encode()
+        # The sentence may name paths.
+        return "503 Service Unavailable", text, f"{error.title}\n".encode()
 
 
 def _json(found: object) -> bytes:

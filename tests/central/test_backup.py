@@ -15,7 +15,7 @@ from central_kit import Central, change, refused
 
 from central import backup as module
 from central.backup import CONTENTS, MEMBERS, make_backup
-from central.data_folder import serve_lock
+from central.data_folder import AUTHORITY_FOLDER, serve_lock
 from central.errors import StorageError
 from central.restoring import restore_backup
 
@@ -214,6 +214,12 @@ HOSTILE: dict[str, Spoil] = {
     "large contents": lambda files: pack({**files, CONTENTS: b" " * (1 << 20)}),
     "a huge size": lying_about("size", 1 << 60),
     "a negative size": lying_about("size", -1),
+    "an endless size": lying_about("size", float("inf")),
+    "no number": lying_about("size", float("nan")),
+    "an absurd time": lambda files: with_contents(files, lambda contents: contents.update(made=1 << 70)),
+    "a time that no calendar has": lambda files: with_contents(files, lambda contents: contents.update(made=10**12)),
+    "an endless time": lambda files: with_contents(files, lambda contents: contents.update(made=float("inf"))),
+    "fewer than no members": lambda files: with_contents(files, lambda contents: contents.update(members=-1)),
     "another digest": lying_about("sha256", "0" * 64),
     "another authority": lambda files: with_contents(files, lambda contents: contents.update(fingerprint="x")),
 }
@@ -253,6 +259,25 @@ def test_where_something_is_nothing_is_restored(tmp_path: Path, made: Path, ther
         restore(made, folder)
     assert "move it away" in one_sentence(caught)
     assert sorted(p.name for p in folder.iterdir()) == sorted([there, "serve.lock"])
+
+
+def test_what_cannot_be_put_in_place_whole_is_not_put_in_place(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "central"
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if target == folder / AUTHORITY_FOLDER:
+            raise OSError(5, "Input/output error")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(StorageError, match="nothing was changed"):
+        restore(made, folder)
+    assert [path.name for path in folder.iterdir()] == ["serve.lock"]
+    monkeypatch.setattr(Path, "rename", real)
+    restore(made, folder)
 
 
 def test_where_a_central_serves_nothing_is_restored(tmp_path: Path, made: Path) -> None:

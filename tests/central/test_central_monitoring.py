@@ -1,9 +1,12 @@
 """What programs that watch a central see: metrics that count what happened, readiness that is true, no names."""
 
+import ast
 import json
+import re
 import sqlite3
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from processes import wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
+from central import gate
 from central.database import Database
+from central.errors import CentralError
+from central.gate import Gate
+from central.metrics import REASONS, Metrics
+from central.service import Answered
 from central.tally import Tally
+from peer_core.directory.central import _error as told_to_person
+from peer_core.errors import CentralUnreachableError
 
 SECONDS = 15
 
@@ -77,6 +87,50 @@ def test_what_happens_is_counted_by_kind_and_reason(central: Central) -> None:
         assert personal not in text
 
 
+def test_a_full_disk_is_counted_and_told_to_the_person_at_the_peer() -> None:
+    def publish(request: bytes) -> Answered:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    metrics = Metrics()
+    with ThreadPoolExecutor(1) as workers, ThreadPoolExecutor(2) as callers:
+        server = grpc.server(callers)
+        server.add_generic_rpc_handlers((Gate(metrics, workers, 4).for_all("s", {"Publish": publish}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            with pytest.raises(grpc.RpcError) as refusal:
+                channel.unary_unary("/s/Publish")(b"", timeout=SECONDS)
+        server.stop(None).wait()
+    assert b'refusals_total{reason="disk_full"} 1.0' in metrics.text()
+    shown = told_to_person(refusal.value)
+    assert isinstance(shown, CentralUnreachableError), "it is tried again"
+    assert shown.message.code == "central-disk-full"
+
+
+def test_each_reason_is_one_that_metrics_know() -> None:
+    def kinds(kind: type[CentralError]) -> list[type[CentralError]]:
+        return [kind, *(below for child in kind.__subclasses__() for below in kinds(child))]
+
+    assert {kind.reason for kind in kinds(CentralError)} <= set(REASONS)
+    tree = ast.parse(Path(gate.__file__).read_text("utf-8"))
+    literals = {
+        value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)
+        for name, value in zip(node.targets[0].elts, getattr(node.value, "elts", ()), strict=False)
+        if isinstance(name, ast.Name) and name.id == "reason" and isinstance(value, ast.Constant)
+    }
+    assert {"disk_full", "unfinished", "database", "mistake"} <= literals
+    assert literals - {""} <= set(REASONS)
+    with pytest.raises(ValueError, match="disk-full"):
+        Metrics().refused("disk-full")
+    rules = (Path(__file__).parents[2] / "packaging/monitoring/prometheus-alerts.yml").read_text("utf-8")
+    named = {word for found in re.findall(r'reason=~?"([^"]*)"', rules) for word in found.split("|")}
+    assert named and named <= set(REASONS)
+    page = (Path(__file__).parents[2] / "docs/monitoring.md").read_text("utf-8")
+    assert all(f"`{reason}`" in page for reason in REASONS)
+
+
 def test_a_stranger_and_a_revoked_member_are_refused_by_their_reason(central: Central) -> None:
     ana = central.member()
     ana.register()
@@ -86,7 +140,9 @@ def test_a_stranger_and_a_revoked_member_are_refused_by_their_reason(central: Ce
     assert samples(central)["barrio_central_refusals_total", "revoked"] == 1
 
 
-def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(central: Central) -> None:
+def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(
+    central: Central, caplog: pytest.LogCaptureFixture
+) -> None:
     ready = {"status": "ready", "parts": {"database": "ok", "catalogue": "ok"}}
     assert json.loads(get(central, "/readyz")[2]) == ready
     assert get(central, "/healthz")[0] == get(central, "/health")[0] == 200
@@ -103,6 +159,8 @@ def test_a_database_that_is_gone_makes_it_unready_by_http_and_grpc(central: Cent
     assert str(path).encode() not in body
     assert get(central, "/healthz")[0] == 200
     wait_for(lambda: check(health_pb2.HealthCheckRequest()).status == status.NOT_SERVING, SECONDS, "gRPC to tell")
+    logged = [record.getMessage() for record in caplog.records if record.name == "central.readiness"]
+    assert logged == ["not ready: database"]
 
     away.rename(path)
     assert get(central, "/readyz")[0] == 200

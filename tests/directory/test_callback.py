@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from holders import HonestHolder
@@ -34,9 +35,11 @@ class Street:
         self.caller = self.asker.holder.peer_id
         (self.mine,), (self.others,) = self.asker.holder.addresses, self.other.holder.addresses
         self.told: tuple[str, ...] | None = ()
+        self.found = 0
         self.neighbour = CallBack(authority.identity(root / "neighbour", "neighbour"), self._find)
 
     def _find(self, peer_id: str) -> PeerRecord | None:
+        self.found += 1
         if self.told is None:
             raise CentralUnreachableError("x")
         return PeerRecord(peer_id, "asker", self.told)
@@ -86,6 +89,27 @@ def test_only_what_the_asker_told_the_barrio_is_tried(street: Street, silent: so
     assert street.call(url(silent), street.mine) == [Tried(street.mine, True)]
     with pytest.raises(TimeoutError):
         silent.accept()
+
+
+def test_the_barrio_is_asked_once_for_all_addresses(street: Street) -> None:
+    street.told = (street.mine,)
+    street.call(street.mine, *(f"https://10.0.0.{number}:5" for number in range(1, 16)))
+    assert street.found == 1
+
+
+def test_no_name_is_looked_up_for_anybody(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = street.mine.rpartition(":")[2]
+    names = [f"https://{host}:{port}" for host in ("localhost", "ana.example", "127.1", "0x7f000001")]
+    street.told = (*names, street.mine)
+    real, looked_up = socket.getaddrinfo, []
+
+    def getaddrinfo(host: str, *rest: Any, **named: Any) -> Any:
+        looked_up.append(host)
+        return real(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert street.call(*names, street.mine) == [Tried(street.mine, True)]
+    assert looked_up == [HERE]
 
 
 def test_while_the_central_is_silent_only_the_address_of_the_call_itself_is_tried(

@@ -9,6 +9,7 @@ import pytest
 from peer_core.directory import neighbours
 from peer_core.directory.neighbours import AVOID_MOST_SECONDS, AVOID_SECONDS, Neighbours
 from peer_core.directory.types import PeerRecord
+from peer_core.errors import BarrioError, PeerMisbehavedError, PeerUnreachableError
 
 BEA = PeerRecord("bea", "Bea", ("https://10.0.0.1:5",))
 
@@ -61,6 +62,16 @@ def test_who_lies_is_left_alone_for_the_longest_time_at_once(clock: Clock, room:
     assert not good(room)
     clock.now += 1
     assert good(room)
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [(PeerMisbehavedError("x"), AVOID_MOST_SECONDS), (PeerUnreachableError("x"), AVOID_SECONDS)],
+)
+def test_only_who_lied_is_blamed_for_it(error: BarrioError, seconds: float, clock: Clock, room: Neighbours) -> None:
+    """One that is only out of reach is told from one that answers what is not true, whatever it failed at before."""
+    neighbours._Race(room, [BEA], bytes)._failed(BEA, error, error)
+    assert room._unhelpful[BEA.peer_id] == neighbours._Avoided(clock.now + seconds, seconds)
 
 
 def test_nobody_is_blamed_once_the_central_or_the_network_is_back(clock: Clock, room: Neighbours) -> None:

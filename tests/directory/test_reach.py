@@ -64,3 +64,12 @@ def test_a_peer_on_this_computer_alone_asks_nobody() -> None:
     watch = Watch(["https://127.0.0.1:5", "https://[::1]:5"])
     assert watch.step(SHUT_OUT) == reach.UNKNOWN_SECONDS
     assert watch.asked == 0
+
+
+def test_a_peer_with_a_name_is_not_alone() -> None:
+    watch = Watch(["https://ana.example:5"])
+    watch.answers.clear()
+    assert watch.step(CAME_IN) == reach.OPEN_SECONDS
+    assert watch.asked == 1
+    assert reach.alone(["https://localhost:5", "https://[::ffff:127.0.0.1]:5", "https://127.3.0.1:5"])
+    assert not reach.alone(["https://127.0.0.1:5", "https://10.0.0.7:5"])

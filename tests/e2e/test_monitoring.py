@@ -6,13 +6,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import promql_parser as promql
 import pytest
 from processes import Central, HeadlessPeer, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
+
+from peer_core.errors import StorageError
+from peer_core.server.monitoring import monitoring
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "packaging" / "monitoring"
@@ -247,6 +250,18 @@ def test_what_is_not_there_and_what_would_change_something_is_refused(watched: W
         urllib.request.urlopen(request, timeout=5)
     with refused.value as error:
         assert error.code == 405
+
+
+def test_an_error_is_told_without_its_sentence(tmp_path: Path) -> None:
+    class Broken:
+        def health(self) -> dict[str, str | None]:
+            raise StorageError("{path} cannot be read", "x", path=str(tmp_path))
+
+    told: list[str] = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/readyz"}
+    body = b"".join(monitoring(cast(Any, Broken()))(environ, lambda status, headers: told.append(status)))
+    assert told == ["503 Service Unavailable"]
+    assert body.decode() == f"{StorageError.title}\n"
 
 
 def test_a_taken_address_is_said_and_ends_the_start(watched: Watched) -> None:

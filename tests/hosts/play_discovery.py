@@ -1,6 +1,7 @@
 """Three hosts on one network and one behind a router: who finds the barrio. Run by test_discovery.py; prints JSON."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from processes import command, wait_for
+from processes import APART, command, wait_for
 from several_hosts import apart
 from several_hosts.members import CentralHost, PeerHost
 from several_hosts.network import Network
@@ -18,7 +19,8 @@ SECONDS = 40.0
 
 def discover(host: str, folder: Path) -> Any:
     argv = ["ip", "netns", "exec", host, *command("barrio-peer"), "--data-dir", str(folder), "discover", "--json"]
-    return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
+    env = {**os.environ, **APART}
+    return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout)
 
 
 def resident_megabytes(pid: int) -> float:

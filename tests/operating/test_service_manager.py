@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
+import grpc
 import pytest
 from central_kit import Central as CentralHere
+from grpc_health.v1 import health_pb2_grpc
 from processes import Central, HeadlessPeer, Program, command, wait_for
 
 from protos.operating.notify import Manager
@@ -106,7 +108,7 @@ def test_a_central_whose_threads_hang_is_not_said_to_be_alive(tmp_path: Path) ->
         assert probe.answers(10)
         release, stuck = threading.Event(), []
         for pool in probe._workers:
-            stuck += [pool.submit(release.wait) for _ in range(pool._max_workers)]  # type: ignore[attr-defined]
+            stuck += [pool.submit(release.wait) for _ in range(pool._max_workers)]
         assert not probe.answers(0.3)
         release.set()
         for future in stuck:
@@ -115,6 +117,55 @@ def test_a_central_whose_threads_hang_is_not_said_to_be_alive(tmp_path: Path) ->
     finally:
         central.stop()
     assert not probe.answers(1)
+
+
+def test_a_central_that_has_much_to_do_is_alive(tmp_path: Path) -> None:
+    """Every thread is taken whenever it is asked, and there is always more to do."""
+    central = CentralHere(tmp_path / "central")
+    probe = central.server.probe
+    try:
+        assert probe.answers(10)
+        for pool in probe._workers:
+            gate = threading.Event()
+            stuck = [pool.submit(gate.wait) for _ in range(pool._max_workers)]
+            assert not probe.answers(0.4)
+            gate.set()
+            for future in stuck:
+                future.result(5)
+            gate = threading.Event()
+            stuck = [pool.submit(gate.wait) for _ in range(pool._max_workers)]
+            assert probe.answers(0.4), "work was done since it was asked before"
+            assert not probe.answers(0.4), "none was done since"
+            gate.set()
+            for future in stuck:
+                future.result(5)
+    finally:
+        central.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "alive"), [("RESOURCE_EXHAUSTED", True), ("UNAVAILABLE", False), ("DEADLINE_EXCEEDED", False)]
+)
+def test_a_refusal_is_an_answer_of_a_central(
+    status: str, alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode[status]
+
+    class Stub:
+        def __init__(self, channel: grpc.Channel) -> None:
+            pass
+
+        def Check(self, request: object, timeout: float) -> None:
+            raise Refused
+
+    central = CentralHere(tmp_path / "central")
+    try:
+        monkeypatch.setattr(health_pb2_grpc, "HealthStub", Stub)
+        assert central.server.probe.answers(5) is alive
+    finally:
+        central.stop()
 
 
 def test_only_answers_count_and_an_error_is_none(tmp_path: Path) -> None:

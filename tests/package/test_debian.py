@@ -29,7 +29,7 @@ class Service:
         own = dict(value.split("=", 1) for value in unit["Environment"])
         (command,), (user,) = unit["ExecStart"], unit["User"]
         argv = root.command(command.split(), user)
-        self.program = Started(argv, log, {**own, "BARRIO_DATA_DIR": f"/var/lib/{name}", **env})
+        self.program = Started(argv, log, {**own, "BARRIO_DATA_DIR": f"/var/lib/{name}", **env}, True)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_installed_used_upgraded_and_removed(made: Made, root: Root, tmp_path: P
     other = "/var/lib/barrio-peer/other"
     barrio.verb("barrio-peer", "join", invite, "--name", "Other", data=other)
     argv = root.command(["barrio-peer", "--data-dir", other, "run", "--listen", "127.0.0.1:0"], "barrio-peer")
-    running.append(Started(argv, tmp_path / "other.log").wait_ready())
+    running.append(Started(argv, tmp_path / "other.log", in_root=True).wait_ready())
     wait_indexed(lambda: json.loads(barrio.verb("barrio-peer", "status", "--json")), 1)
     (row,) = json.loads(barrio.verb("barrio-peer", "search", "evening", "--json", data=other))
     barrio.verb("barrio-peer", "get", row["content_id"], "--output", f"{other}/fetched", data=other)
@@ -154,7 +154,7 @@ def test_two_windows_in_a_clean_debian(
     home = "/home/ana/central"
     central = ["/usr/lib/barrio/barrio-central", "--data-dir", home]
     serve = [*central, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-    running.append(Started(root.command(serve, "ana"), tmp_path / "central.log").wait_ready())
+    running.append(Started(root.command(serve, "ana"), tmp_path / "central.log", in_root=True).wait_ready())
     invite = root.run(*central, "invite", "--host", "127.0.0.1", "--uses", "2", user="ana").strip()
     contents = os.urandom(4_000_000)
 
@@ -165,7 +165,7 @@ def test_two_windows_in_a_clean_debian(
         verb(person, "join", invite, "--name", person)
         env = {"HOME": f"/home/{person}", "DISPLAY": os.environ["DISPLAY"], "LANG": "C.UTF-8"}
         env |= {"BARRIO_LISTEN": "127.0.0.1:0"}
-        running.append(Started(root.command(["barrio"], person), tmp_path / f"{person}.log", env))
+        running.append(Started(root.command(["barrio"], person), tmp_path / f"{person}.log", env, True))
         data = root.path / "home" / person / ".local/share/barrio"
         wait_for((data / "local-api.json").exists, 60, f"the window of {person}")
     (root.path / "srv/shared").mkdir()
@@ -220,6 +220,10 @@ def test_its_unit_is_right_and_gives_little(made: Made, name: str, tmp_path: Pat
     unit = tree / f"lib/systemd/system/{name}.service"
     settings = unit_settings(unit)
     assert settings["Type"] == ["notify"] and settings["User"] == [name] and "WatchdogSec" in settings
+    # It would hide /proc/stat, /proc/meminfo and /proc/sys: metrics, warming and watching read them.
+    assert "ProcSubset" not in settings and settings["ProtectProc"] == ["invisible"]
+    # The line that says ready is no JSON, and names the peer; what an error says must still come through.
+    assert settings["StandardOutput"] == ["null"] and settings["StandardError"] == ["journal"]
     assert (tree / settings["Environment"][0].removeprefix("BARRIO_CONFIG=/")).exists()
     program = settings["ExecStart"][0].split()[0]
     assert (tree / program[1:]).exists()

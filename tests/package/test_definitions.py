@@ -13,6 +13,7 @@ from pathlib import Path
 import icons
 import pytest
 from bundles.contents import BARRIO, CENTRAL, PEER
+from packages import debian
 from packages.places import LINUX, ROOT, version
 from PySide6.QtGui import QImage
 from windows.version_data import version_data
@@ -104,3 +105,23 @@ def test_the_catalogue_entry_says_what_the_menu_entry_says() -> None:
     assert summaries == {"": shown["Comment"], "es": shown["Comment[es]"]}
     categories = {element.text for element in component.findall("categories/category")}
     assert categories <= set(shown["Categories"].split(";"))
+
+
+@pytest.mark.parametrize("page", debian.PAGES)
+def test_a_page_in_a_package_leads_to_pages_in_that_package(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        assert not target or target in debian.PAGES, link
+        heads = re.findall(r"^#+ (.+)$", (ROOT / "docs" / (target or page)).read_text("utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {head.lower().replace(" ", "-") for head in heads}, link
+
+
+def test_the_package_of_the_central_has_what_its_page_of_monitoring_names(tmp_path: Path) -> None:
+    debian.PACKAGES["barrio-central"].fill(tmp_path)
+    folder = tmp_path / "usr/share/doc/barrio-central/monitoring"
+    assert {path.name for path in folder.iterdir()} == {"grafana-dashboard.json", "prometheus-alerts.yml"}
+    assert f"/{folder.relative_to(tmp_path)}" in (ROOT / "docs/monitoring.md").read_text("utf-8")
+    assert (tmp_path / "lib/systemd/system/barrio-central.service").exists()

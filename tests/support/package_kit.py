@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from processes import Program, wait_for
+from processes import APART, Program, wait_for
 
 SUITE = "bookworm"
 # Outside the checkout, which `git clean` and other tests may empty.
@@ -90,7 +90,7 @@ class Root:
 
     def run(self, *argv: str, user: str = "root", env: Mapping[str, str] | None = None, seconds: float = 120) -> str:
         """Its output. Raises RuntimeError when it fails."""
-        return run_alone(self.command(argv, user), {"DEBIAN_FRONTEND": "noninteractive", **(env or {})}, seconds)
+        return run_alone(self.command(argv, user), {"DEBIAN_FRONTEND": "noninteractive", **(env or {})}, seconds, True)
 
     def install(self, *packages: Path) -> str:
         folder = self.path / "tmp"
@@ -115,15 +115,19 @@ class Root:
         return found
 
 
-def alone(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment of nothing but a path to the system's programs, and `env`."""
-    return {"PATH": PATH, "BARRIO_KEYRING": "off", **(env or {})}
+def alone(env: Mapping[str, str] | None = None, in_root: bool = False) -> dict[str, str]:
+    """An environment of nothing but a path to the system's programs, and `env`. `in_root`: what runs in a system of
+    its own reads the settings there, while those of this machine are nobody's business."""
+    apart = {"BARRIO_KEYRING": "off"} if in_root else APART
+    return {"PATH": PATH, **apart, **(env or {})}
 
 
-def run_alone(argv: Sequence[str], env: Mapping[str, str] | None = None, seconds: float = 60) -> str:
+def run_alone(
+    argv: Sequence[str], env: Mapping[str, str] | None = None, seconds: float = 60, in_root: bool = False
+) -> str:
     """Its output. Raises RuntimeError when it fails."""
     done = subprocess.run(
-        list(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, env=alone(env)
+        list(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, env=alone(env, in_root)
     )
     if done.returncode != 0:
         raise RuntimeError(
@@ -135,8 +139,10 @@ def run_alone(argv: Sequence[str], env: Mapping[str, str] | None = None, seconds
 class Started(Program):
     """A program of a package, with nothing of this process's environment."""
 
-    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
-        cleared = ["env", "--ignore-environment", *(f"{name}={value}" for name, value in alone(env).items())]
+    def __init__(
+        self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, in_root: bool = False
+    ) -> None:
+        cleared = ["env", "--ignore-environment", *(f"{name}={value}" for name, value in alone(env, in_root).items())]
         super().__init__([*cleared, *argv], log)
 
 

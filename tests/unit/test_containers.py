@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Program
+from processes import APART, Program
 from ruamel.yaml import YAML
 
 from central.cli import build_parser as central_parser
@@ -139,7 +139,7 @@ def test_what_is_copied_is_all_that_the_program_needs(which: str, tmp_path: Path
     env = {"PYTHONPATH": str(tmp_path / "app"), "BARRIO_DATA_DIR": str(tmp_path / "data"), "BARRIO_KEYRING": "off"}
 
     def run(*words: str) -> str:
-        argv, whole = [sys.executable, *words], {**os.environ, **env}
+        argv, whole = [sys.executable, *words], {**os.environ, **APART, **env}
         return subprocess.run(
             argv, env=whole, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import zeroconf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,3 +146,57 @@ def test_names_and_loopback_are_no_addresses_on_a_network() -> None:
         "https://[fd00::1]:5",
     ]
     assert network_addresses(urls) == ["10.0.0.7", "fd00::1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 64, "ñ" * 64, "\N{PARTY POPPER}" * 64, "a" + "\N{PARTY POPPER}" * 63, "\ud800" * 64]
+)
+def test_a_name_of_any_characters_can_be_announced(name: str) -> None:
+    service = nearby._service(Barrio(name, FINGERPRINT), 51020, ["10.0.0.7"])
+    told = service.properties[b"name"]
+    assert told is not None and 0 < len(told) <= nearby.MAX_NAME_BYTES
+    assert collected([dict(service.properties)])[0].name == told.decode("utf-8")
+
+
+class Searching:
+    """A network where many announce, and say nothing more when they are asked. `asked`: seconds that each was given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.asked: list[float] = []
+        self.stopped = threading.Event()
+        self.stop_after = 1000
+        monkeypatch.setattr(nearby, "interface_addresses", lambda: ["10.0.0.7"])
+        monkeypatch.setattr(nearby, "_zeroconf", lambda here: SimpleNamespace(close=lambda: None))
+        monkeypatch.setattr(nearby, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(nearby, "_heard", self._heard)
+        monkeypatch.setattr(nearby, "_ask", self._ask)
+        monkeypatch.setattr(zeroconf, "ServiceBrowser", self._browse)
+
+    def _browse(self, opened: Any, service: str, listener: Any) -> None:
+        for number in range(40):
+            listener.add_service(opened, service, f"barrio-{number}.{service}")
+
+    def _heard(self, opened: Any, name: str) -> dict[bytes, bytes | None]:
+        return {b"name": b"La Plaza", b"fingerprint": FINGERPRINT.encode()} if name.startswith("barrio-31.") else {}
+
+    def _ask(self, opened: Any, name: str, seconds: float) -> dict[bytes, bytes | None]:
+        self.now += seconds
+        self.asked.append(seconds)
+        if len(self.asked) == self.stop_after:
+            self.stopped.set()
+        return {}
+
+
+def test_those_who_announce_and_are_silent_cost_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    searching = Searching(monkeypatch)
+    assert nearby.find(searching.stopped, 0.0) == [PLAZA]
+    assert searching.now == pytest.approx(nearby.ASK_SECONDS_IN_ALL)
+    assert nearby.FIND_SECONDS + nearby.ASK_SECONDS_IN_ALL <= 4
+
+
+def test_a_search_ends_between_two_names_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    searching = Searching(monkeypatch)
+    searching.stop_after = 1
+    assert nearby.find(searching.stopped, 0.0) == [PLAZA]
+    assert len(searching.asked) == 1

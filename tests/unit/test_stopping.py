@@ -4,11 +4,9 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 WAITS = """
 import signal
-from {module} import stop_signals
+from protos.operating.stopping import stop_signals
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
@@ -20,10 +18,9 @@ print("ended")
 """
 
 
-@pytest.mark.parametrize("module", ["central.stopping", "peer_core.stopping"])
-def test_a_signal_at_any_moment_of_a_wait_is_heard(module: str) -> None:
+def test_a_signal_at_any_moment_of_a_wait_is_heard() -> None:
     """Signals without a pause, from outside: some come while the wait begins or ends."""
-    waits = [sys.executable, "-c", WAITS.format(module=module)]
+    waits = [sys.executable, "-c", WAITS]
     with subprocess.Popen(waits, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None and program.stderr is not None
         try:

@@ -79,7 +79,8 @@ class Desktop:
         self.window.show()
         # A window that starts minimised is not painted: there is nothing to wait for.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(painted.wait(), FIRST_PAINT_SECONDS)
+            async with asyncio.timeout(FIRST_PAINT_SECONDS):
+                await painted.wait()
         self.connect()
         await self._over.wait()
         await self._close()

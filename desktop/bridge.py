@@ -12,8 +12,6 @@ from PySide6.QtWidgets import QApplication
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-CANCEL_AGAIN_SECONDS = 0.5
-
 
 def run(app: QApplication, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Runs Qt's loop until `main()` returns, and gives its value."""
@@ -54,12 +52,10 @@ class Tasks:
         """Cancels what runs and waits for it; afterwards nothing new starts."""
         self._closed = True
         mine = asyncio.current_task()
-        others = {task for task in self._running if task is not mine}
-        while others:
-            for task in others:
-                task.cancel()
-            # On Python 3.11 `wait_for` may lose a cancellation that comes just as what it waits for ends.
-            _, others = await asyncio.wait(others, timeout=CANCEL_AGAIN_SECONDS)
+        others = [task for task in self._running if task is not mine]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def close(self) -> None:
         self._workers.shutdown(wait=True)

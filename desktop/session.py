@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -133,10 +134,9 @@ class Session(QObject):
             # No more than four rounds a second, whatever asks for news.
             await asyncio.sleep(VISIBLE_SECONDS / 2)
             rest = (VISIBLE_SECONDS if self._visible else HIDDEN_SECONDS) - VISIBLE_SECONDS / 2
-            try:
-                await asyncio.wait_for(self._nudge.wait(), rest)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._nudge.wait()
 
     def _set_trouble(self, error: ApiError | None) -> None:
         if (error is None) != (self.trouble is None):

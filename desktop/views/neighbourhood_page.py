@@ -23,7 +23,8 @@ async def find_holder(session: Session, path: tuple[str, ...]) -> Place | None:
 
     async def shown_by(member: Member) -> Place | None:
         try:
-            await asyncio.wait_for(client.listing(member.peer_id, path), _PATIENCE_SECONDS)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await client.listing(member.peer_id, path)
         except (ApiError, TimeoutError):
             return None
         return Place(member, path)

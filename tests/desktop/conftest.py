@@ -87,10 +87,12 @@ def drive(qapp: QApplication) -> Drive:
             desktop = Desktop(qapp, options)
             window = asyncio.ensure_future(desktop.run())
             try:
-                await asyncio.wait_for(scenario(desktop), SECONDS)
+                async with asyncio.timeout(SECONDS):
+                    await scenario(desktop)
             finally:
                 desktop.window.close()
-                status = await asyncio.wait_for(window, 15)
+                async with asyncio.timeout(15):
+                    status = await window
             return status
 
         with Runtime():

@@ -38,30 +38,43 @@ SELECT_LIMIT = 480
 
 
 class WorkerPool:
-    """Threads that run the application. At most one task a connection waits, so the queue is bounded by them."""
+    """Threads that run the application, started as they are needed, since each keeps what it worked with.
+
+    At most one task a connection waits, so the queue is bounded by them.
+    """
 
     def __init__(self, name: str, threads: int) -> None:
+        self._name, self._most = name, threads
         self._queue: queue.SimpleQueue[Channel | None] = queue.SimpleQueue()
-        # Daemons, so that an application stuck for ever cannot keep the process.
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-worker-{number}", daemon=True)
-            for number in range(threads)
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._lock = threading.Lock()
+        # Under _lock. Free ones are those that no task in the queue is meant for; waiting tasks have none.
+        self._threads: list[threading.Thread] = []
+        self._free = self._waiting = 0
 
     def add_task(self, channel: Channel) -> None:
         """A name of waitress's dispatcher."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+            elif len(self._threads) < self._most:
+                # Daemons, so that an application stuck for ever cannot keep the process.
+                name = f"{self._name}-worker-{len(self._threads)}"
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            else:
+                self._waiting += 1
         self._queue.put(channel)
 
     def stop(self, deadline: float) -> None:
         """Ends the threads after the tasks that wait; `deadline` is of the monotonic clock."""
-        for _ in self._threads:
+        with self._lock:
+            threads = list(self._threads)
+            self._most = 0
+        for _ in threads:
             self._queue.put(None)
-        for thread in self._threads:
-            if thread.ident is not None and thread is not threading.current_thread():
+        for thread in threads:
+            if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     log.warning("%s still runs a request and is left behind", thread.name)
@@ -70,6 +83,11 @@ class WorkerPool:
         while (channel := self._queue.get()) is not None:
             with request():
                 self._serve(channel)
+            with self._lock:
+                if self._waiting:
+                    self._waiting -= 1
+                else:
+                    self._free += 1
 
     @staticmethod
     def _serve(channel: Channel) -> None:
@@ -166,7 +184,6 @@ class HostedServer:
             if self._started or self._stopped:
                 return
             self._started = True
-            self._pool.start()
             self._thread.start()
 
     def stop(self, seconds: float = 3.0) -> None:

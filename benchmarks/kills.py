@@ -8,18 +8,15 @@ buffers of either end: never less than what the receiver got.
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
+from benchmarks.film import MIB, film
 from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
-from benchmarks.transfer import MEMORY, MIB, Barrio
+from benchmarks.transfer import Barrio
 
 PARTS = 10
 SECONDS = 300.0
@@ -28,12 +25,8 @@ SECONDS = 300.0
 def measure(mebibytes: int) -> dict[str, Any]:
     size = mebibytes * MIB
     with ExitStack() as stack:
-        root = Path(tempfile.mkdtemp(prefix="barrio-bench-", dir=MEMORY))
-        stack.callback(shutil.rmtree, root, ignore_errors=True)
-        file = root / "barrio-bench-film.bin"
-        with file.open("wb") as out:
-            for _ in range(mebibytes):
-                out.write(os.urandom(MIB))
+        file = stack.enter_context(film(mebibytes))
+        root = file.parent
         barrio = Barrio(root, file, stack, holders=1)
         holder, receiver, target = LocalApi(barrio.holders[0]), barrio.receiver, root / "got"
         target.mkdir()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.anchors import Nginx
+from benchmarks.film import MEMORY
 from benchmarks.local import LocalApi
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,6 @@ from namespaces import Namespace, SlowLink, Switch, limit  # noqa: E402
 from processes import Central, HeadlessPeer, wait_for  # noqa: E402
 
 MIB = 1 << 20
-MEMORY = Path("/dev/shm")
 HOLDERS = 4
 HOLDER_MB_S = 25.0
 WINDOW_SECONDS = 0.1

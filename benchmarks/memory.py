@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.film import MEMORY
 from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
-from benchmarks.transfer import MEMORY
 from peer_core.identity.enrolment import join
 from protos.agreed import peer_host_name
 

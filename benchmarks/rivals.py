@@ -10,16 +10,16 @@ import json
 import os
 import shutil
 import statistics
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.film import MIB, film
 from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
 from benchmarks.rival_programs import RIVALS, Took, install, wait_until
-from benchmarks.transfer import MEMORY, MIB, Barrio
+from benchmarks.transfer import Barrio
 
 PROMISED = "1.5 of Syncthing's fetch and 2 of its share to complete; ahead of libtorrent; 3 of magic-wormhole"
 
@@ -66,12 +66,8 @@ class Ours:
 
 def measure(mebibytes: int, rounds: int) -> dict[str, Any]:
     with ExitStack() as stack:
-        root = Path(tempfile.mkdtemp(prefix="barrio-bench-", dir=MEMORY))
-        stack.callback(shutil.rmtree, root, ignore_errors=True)
-        file = root / "barrio-bench-film.bin"
-        with file.open("wb") as out:
-            for _ in range(mebibytes):
-                out.write(os.urandom(MIB))
+        file = stack.enter_context(film(mebibytes))
+        root = file.parent
         there = {name: kind for name, kind in RIVALS.items() if kind.available()}
         ends = {"barrio": Ours(root / "barrio", file, stack)}
         ends |= {name: kind(root / name, file, stack) for name, kind in there.items()}

@@ -6,12 +6,9 @@ In a private network namespace and in memory, in interleaved rounds.
 
 import argparse
 import json
-import os
 import resource
-import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.anchors import Nginx
+from benchmarks.film import MIB, film
 from benchmarks.isolated import isolated
-from benchmarks.transfer import MEMORY, MIB, Barrio, processor_seconds
+from benchmarks.transfer import Barrio, processor_seconds
 from peer_core.identity.store import Identity
 from protos.agreed import peer_host_name
 
@@ -51,12 +49,8 @@ def timed(command: Sequence[str], target: Path, size: int) -> tuple[float, float
 def measure(mebibytes: int, rounds: int) -> dict[str, Any]:
     size = mebibytes * MIB
     with ExitStack() as stack:
-        root = Path(tempfile.mkdtemp(prefix="barrio-bench-", dir=MEMORY))
-        stack.callback(shutil.rmtree, root, ignore_errors=True)
-        file = root / "barrio-bench-film.bin"
-        with file.open("wb") as out:
-            for _ in range(mebibytes):
-                out.write(os.urandom(MIB))
+        file = stack.enter_context(film(mebibytes))
+        root = file.parent
         nginx = Nginx(root / "nginx", root)
         stack.callback(nginx.stop)
         barrio = Barrio(root, file, stack, holders=1)

@@ -9,11 +9,9 @@ import hashlib
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.anchors import Nginx
+from benchmarks.film import MIB, film
 from benchmarks.isolated import isolated
 from benchmarks.local import LocalApi
 
@@ -29,8 +28,6 @@ sys.path.append(str(ROOT / "packaging"))
 
 from processes import Central, HeadlessPeer, wait_for  # noqa: E402
 
-MIB = 1 << 20
-MEMORY = Path("/dev/shm")
 HOLDERS = 4
 SECONDS = 300.0
 
@@ -128,12 +125,8 @@ def curl(nginx: Nginx, root: Path, file: Path) -> dict[str, float]:
 
 def measure(mebibytes: int, rounds: int, holders: int) -> dict[str, Any]:
     with ExitStack() as stack:
-        root = Path(tempfile.mkdtemp(prefix="barrio-bench-", dir=MEMORY))
-        stack.callback(shutil.rmtree, root, ignore_errors=True)
-        file = root / "barrio-bench-film.bin"
-        with file.open("wb") as out:
-            for _ in range(mebibytes):
-                out.write(os.urandom(MIB))
+        file = stack.enter_context(film(mebibytes))
+        root = file.parent
         nginx = Nginx(root / "nginx", root)
         stack.callback(nginx.stop)
         barrio = Barrio(root, file, stack, holders)

@@ -8,6 +8,7 @@ import time
 import pytest
 from bench import MIB, Bench, Script
 from holders import Exchange, manifest_of, wait_until
+from hostile_cases import another_etag, another_size, endless
 
 from peer_core.transfer.types import Holder, SourceState, TransferState
 
@@ -25,26 +26,9 @@ def one_bit_in_the_last_piece(x: Exchange) -> None:
     x.send(bytes(body))
 
 
-def wrong_etag(x: Exchange) -> None:
-    x.head(len(x.honest_bytes), ETag='"another"')
-    x.send(x.honest_bytes)
-
-
 def other_range(x: Exchange) -> None:
     x.head(len(x.honest_bytes), Content_Range=f"bytes 7-{x.end + 7}/{len(x.data)}")
     x.send(x.honest_bytes)
-
-
-def lies_about_the_size(x: Exchange) -> None:
-    x.head(len(x.honest_bytes), Content_Range=f"bytes {x.start}-{x.end}/{1 << 62}")
-    x.send(x.honest_bytes)
-
-
-def endless_body(x: Exchange) -> None:
-    x.head(1 << 62)
-    with contextlib.suppress(OSError):
-        while not x.stopping.is_set():
-            x.send(bytes(65536))
 
 
 def whole_file_instead(x: Exchange) -> None:
@@ -93,10 +77,10 @@ def says_416(x: Exchange) -> None:
 LIARS: list[Script] = [
     wrong_bytes,
     one_bit_in_the_last_piece,
-    wrong_etag,
+    another_etag,
     other_range,
-    lies_about_the_size,
-    endless_body,
+    another_size,
+    endless,
     whole_file_instead,
     endless_header_line,
     endless_headers,

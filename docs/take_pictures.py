@@ -176,9 +176,7 @@ def main() -> int:
     os.environ["BARRIO_DOWNLOAD_DIR"] = str(root / "Downloads")
     try:
         qt = QApplication(sys.argv[:1])
-        os.environ["BARRIO_NAME"] = BARRIO_NAME
-        neighbourhood = Neighbourhood(root, RECORDING_SECONDS)
-        del os.environ["BARRIO_NAME"]
+        neighbourhood = Neighbourhood(root, RECORDING_SECONDS, BARRIO_NAME)
         try:
             show(qt, root / "new-data", first_run)
             HeadlessPeer(root / "me-data", "Carmen's laptop", neighbourhood.central.invite())

@@ -35,12 +35,12 @@ def has_display() -> bool:
 class Neighbourhood:
     """The central, Ana and Bruno; `stop` ends what was started, and only that."""
 
-    def __init__(self, root: Path, recording_seconds: int) -> None:
+    def __init__(self, root: Path, recording_seconds: int, name: str = "Plaza Mayor") -> None:
         self._stack = ExitStack()
         try:
             say("preparing a small neighbourhood on this machine …")
             self.recording = make_samples(root / "Ana", root / "Bruno", recording_seconds)
-            self.central = Central(root / "central-data", heartbeat=5)
+            self.central = Central(root / "central-data", heartbeat=5, name=name)
             self._stack.callback(self.central.program.stop)
             say(f"  central   directory {self.central.listen}, enrolment {self.central.enrol}")
             self.peers = [self._peer(root, name) for name in ("Ana", "Bruno")]

@@ -121,8 +121,9 @@ def run_command(program: str, *args: str, seconds: float = 60, env: Mapping[str,
 class Central:
     """A central with its data folder. Ports stay the same over a restart."""
 
-    def __init__(self, data: Path, heartbeat: float = 2.0, host: str = "127.0.0.1") -> None:
+    def __init__(self, data: Path, heartbeat: float = 2.0, host: str = "127.0.0.1", name: str = "Plaza Mayor") -> None:
         self.data = data
+        self.name = name
         self.heartbeat = heartbeat
         self._host = host
         self.listen = self.enrol = f"{host}:0"
@@ -138,7 +139,7 @@ class Central:
             "--heartbeat",
             str(self.heartbeat),
             "--name",
-            "Plaza Mayor",
+            self.name,
         ]
         # Who asked is to be seen here, where nobody's privacy is at stake.
         env = {"BARRIO_LOG_IDS": os.environ.get("BARRIO_LOG_IDS", "shown")}

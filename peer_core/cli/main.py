@@ -158,9 +158,10 @@ def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
     except InUseError as error:
         raise InUseError("Barrio is just starting or stopping with this data folder; try again.") from error
     try:
-        settings = Settings(folder, {"name": arguments.name})
-        identity = enrolment.join(folder, arguments.invite, settings.text("name"))
-        Settings(folder).change({"name": identity.name})
+        settings = Settings(folder)
+        identity = enrolment.join(folder, arguments.invite, arguments.name or settings.text("name"))
+        if not settings.locked("name"):
+            settings.change({"name": identity.name})
     finally:
         lock.release()
     if identity.key_store is KeyStore.FILE and os.environ.get("BARRIO_KEYRING", "").lower() != "off":

@@ -108,6 +108,21 @@ def test_a_peer_follows_its_file_and_its_own_changes_come_after(tmp_path: Path, 
     assert rows["rescan_seconds"] == (900, "default")
 
 
+def test_a_device_joins_by_the_name_of_the_option_or_of_the_environment(tmp_path: Path) -> None:
+    central = Central(tmp_path / "central")
+    named = CLEAN | {"BARRIO_NAME": "Eva"}
+    try:
+        for option, name in (((), "Eva"), (("--name", "Ana"), "Ana")):
+            folder = str(tmp_path / name)
+            joined = run_command(
+                "barrio-peer", "--data-dir", folder, "join", central.invite(), *option, "--json", env=named
+            )
+            assert joined.returncode == 0, joined.stderr
+            assert json.loads(joined.stdout)["name"] == name
+    finally:
+        central.program.stop()
+
+
 @pytest.mark.parametrize(("program", "verb"), [("barrio-central", "serve"), ("barrio-peer", "run")])
 def test_all_that_is_wrong_is_told_at_once_with_status_2(tmp_path: Path, program: str, verb: str) -> None:
     file = tmp_path / "settings.toml"

@@ -63,7 +63,7 @@ class Party:
         else:
             x.honest_manifest()
 
-    def answer(self, x: Exchange) -> None:
+    def _answer(self, x: Exchange) -> None:
         ending = {"pieces": "/pieces", "bundle": "/v1/bundle"}.get(self.case.stage, "")
         if not ending or x.target.endswith(ending):
             self.asked += 1

@@ -5,7 +5,7 @@ import json
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from peer_core.content import SMALL_BYTES, Manifest, piece_hash, piece_size_for
 from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
@@ -28,19 +28,19 @@ NOT_HERE = (1 << 64) - 1
 
 
 class Bundles:
-    """`received` of the surroundings is told of each byte by the caller's `count`."""
+    """`received` is told of the bytes as they come. The caller may take its time with each content."""
 
-    def __init__(self, identity: Identity, holder: Holder, intake: Intake) -> None:
+    def __init__(self, identity: Identity, holder: Holder, intake: Intake, received: Callable[[int], None]) -> None:
         self.holder = holder
         self._identity = identity
         self._intake = intake
+        self._count_received = received
         self._stopping = threading.Event()
         self._window = intake.window()
         self._connection = PeerConnection(
             identity, holder.peer_id, holder.name, holder.addresses, STALL_SECONDS, self._window
         )
         self._opened = False
-        self.received = 0
         # When it is too slow (monotonic), by what came.
         self._late_at = 0.0
 
@@ -81,7 +81,10 @@ class Bundles:
                     raise PeerMisbehavedError(
                         "{name} sent wrong bytes; nothing of them is kept.", "holder-wrong-bytes", name=self.holder.name
                     )
+                began = time.monotonic()
                 yield content_id, data, manifest
+                # The caller's time is not the holder's.
+                self._late_at += time.monotonic() - began
             if response.read(1):
                 raise PeerMisbehavedError(
                     "{name} sent more than was asked for.", "holder-sent-more", name=self.holder.name
@@ -134,7 +137,7 @@ class Bundles:
             if not count:
                 raise http.client.IncompleteRead(b"")
             got += count
+            self._count_received(count)
             self._late_at += count / SLOWEST_BYTES_PER_SECOND
             self._late_at = min(self._late_at, time.monotonic() + STALL_SECONDS)
-        self.received += length
         return bytes(data)

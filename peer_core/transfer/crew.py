@@ -177,7 +177,7 @@ class Crew:
         """With what the receipt tells."""
         retries = source.errors if source.alive else max(0, source.errors - 1)
         verified = self._verified_at.get(source.key)
-        return replace(source.report(), received=source.received, retries=retries, verified=verified)
+        return replace(source.report(), received=source.bytes + source.wasted, retries=retries, verified=verified)
 
     def given(self) -> dict[str, list[list[int]]]:
         """Of each holder the pieces that are from it, as runs [first, last]."""

@@ -20,6 +20,10 @@ from peer_core.transfer.types import Holder, SourceReport, SourceState, Transfer
 
 # So long it waits in line in vain; then it looks for holders again.
 LINE_SECONDS = 60.0
+# Files of an answer that takes longer are on disk, and seen to be done, so often.
+_LAND_SECONDS = 0.5
+
+_Arrived = tuple[Record, bytes, Manifest]
 
 
 def is_small(record: Record) -> bool:
@@ -112,23 +116,21 @@ class SmallJob:
                 self._stop.wait(soonest.seconds)
 
     def _fetch(self, holder: Holder, records: list[Record]) -> InLineError | None:
-        bundles = Bundles(self._around.identity, holder, self._around.intake)
+        around = self._around
+        bundles = Bundles(around.identity, holder, around.intake, around.received)
         with self._lock:
             self._bundles = bundles
         try:
             self._check_stop()
             for some in _in_answers(records):
-                arrived, broken = self._fetched(bundles, some)
-                self._land(holder, arrived)
-                if broken is not None:
-                    raise broken
+                self._fetch_answer(bundles, some)
         except InLineError as told:
             return told
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             self._check_stop()
             state = SourceState.BANNED if isinstance(error, PeerMisbehavedError) else SourceState.LOST
             report = SourceReport(holder.peer_id, holder.name, state, 0, 0, 0.0, 1, error.message)
-            report = self._around.quarantine.keep(report)
+            report = around.quarantine.keep(report)
             for record in records:
                 if record.state is not TransferState.DONE:
                     record.sources = merged(record.sources, (report,))
@@ -138,24 +140,27 @@ class SmallJob:
             bundles.close()
         return None
 
-    def _fetched(
-        self, bundles: Bundles, records: list[Record]
-    ) -> tuple[list[tuple[Record, bytes, Manifest]], PeerUnreachableError | PeerMisbehavedError | None]:
-        """What came, and what the holder broke off with after that."""
-        arrived: list[tuple[Record, bytes, Manifest]] = []
-        before = bundles.received
+    def _fetch_answer(self, bundles: Bundles, records: list[Record]) -> None:
+        """What came is kept, whatever the holder breaks off with after that; of a slow answer some now and then."""
+        arrived: list[_Arrived] = []
+        landed_at = time.monotonic()
         try:
             for record, got in zip(records, bundles.fetch([r.content_id for r in records]), strict=True):
                 if got is not None and len(got[1]) == record.size:
                     arrived.append((record, got[1], got[2]))
-        except (PeerUnreachableError, PeerMisbehavedError) as error:
-            return arrived, error
-        finally:
-            self._around.received(bundles.received - before)
-        return arrived, None
+                if arrived and time.monotonic() > landed_at + _LAND_SECONDS:
+                    landing, arrived = arrived, []
+                    self._land(bundles.holder, landing)
+                    landed_at = time.monotonic()
+        except (PeerUnreachableError, PeerMisbehavedError):
+            self._land(bundles.holder, arrived)
+            raise
+        self._land(bundles.holder, arrived)
 
-    def _land(self, holder: Holder, arrived: list[tuple[Record, bytes, Manifest]]) -> None:
+    def _land(self, holder: Holder, arrived: list[_Arrived]) -> None:
         """Writes and names them. Each step is on disk before the next, for all of them together."""
+        if not arrived:
+            return
         store, landing = self._around.store, self._landing
         report = SourceReport(holder.peer_id, holder.name, SourceState.IDLE, 1, 0, 0.0, 0, None)
         now = time.time()

@@ -59,6 +59,8 @@ class Source:
         self.pieces = 0
         self.bytes = 0
         self.received = 0
+        # Of what was received, what was not kept; told when nothing is under way.
+        self.wasted = 0
         self.rate = self.pace = 0.0
         self.gone = False
         self.errors = 0
@@ -116,7 +118,7 @@ class Source:
 
     def carry_over(self, old: "Source") -> None:
         """Goes on counting where an earlier source for the same holder ended."""
-        self.pieces, self.bytes, self.received = old.pieces, old.bytes, old.received
+        self.pieces, self.bytes, self.received, self.wasted = old.pieces, old.bytes, old.received, old.wasted
         self.failures, self.wrong, self.pace = old.failures, old.wrong, old.pace
         self.errors = old.errors
 
@@ -197,7 +199,11 @@ class Source:
                     try:
                         self._fetch(run, keeper, asked)
                     finally:
-                        keeper.wait()
+                        try:
+                            keeper.wait()
+                        finally:
+                            # Nothing is under way now: what was not kept by now is lost.
+                            self.wasted = self.received - self.bytes
                 except InLineError as error:
                     told = error
                 except (_WrongPiece, _NotNeeded):

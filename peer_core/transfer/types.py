@@ -133,8 +133,9 @@ class Trouble:
 class SourceReport:
     """What one holder gave: verified pieces and their bytes. `rate` in bytes a second.
 
-    `received`: all bytes of content that came, kept or not; `retries`: how often it was asked again after an error;
-    `verified`: when its last piece was; `until`: when a quarantine that it got here ends. Seconds since 1970.
+    `received`: bytes of content that came, kept or wasted, without what is under way; `retries`: how often it was
+    asked again after an error; `verified`: when its last piece was; `until`: when a quarantine that it got here ends.
+    Seconds since 1970.
     """
 
     peer_id: str

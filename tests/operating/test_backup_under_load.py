@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -50,6 +51,11 @@ def load(folder: Path, asker: Asker) -> Iterator[dict[str, int]]:
     assert failures == []
 
 
+def stats_of(world: World) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(world.central.verb("stats", "--json"))
+    return told
+
+
 def test_a_lost_central_is_back_from_a_backup_that_was_made_under_load(tmp_path: Path) -> None:
     world = World(tmp_path / "w", 0.5)
     askers: list[Asker] = []
@@ -87,8 +93,8 @@ def test_a_lost_central_is_back_from_a_backup_that_was_made_under_load(tmp_path:
         wait_for(lambda: not askers[1].found('"pieza 7"'), 30, "what the backup still had")
         files = len(list(folder.iterdir()))
         wait_for(lambda: askers[0].status()["shares"] == {"files": files, "bytes": ANY, "pending": 0}, 30, "all of it")
-        stats = json.loads(world.central.verb("stats", "--json"))
-        assert (stats["members"], stats["online"], stats["network_name"]) == (2, 2, "Plaza Mayor")
+        stats = wait_for(lambda: told if (told := stats_of(world))["online"] == 2 else None, 30, "both online on disk")
+        assert (stats["members"], stats["network_name"]) == (2, "Plaza Mayor")
         assert stats["entries"] == files
     finally:
         for asker in askers:

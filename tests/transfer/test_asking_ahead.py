@@ -156,3 +156,30 @@ def test_a_meeting_that_names_no_members_ends_the_source(bench: Bench, told: byt
     done = bench.download(data)
     assert done.state is not TransferState.DONE
     assert done.sources[0].state is SourceState.BANNED
+
+
+def test_what_is_under_way_is_not_wasted_until_it_is_lost(bench: Bench) -> None:
+    data, half = os.urandom(3 * MIB), MIB // 2
+    sent, go_on = threading.Event(), threading.Event()
+
+    def breaks_off_once(x: Exchange) -> None:
+        if go_on.is_set():
+            x.head(len(x.honest_bytes))
+            x.send(x.honest_bytes)
+            return
+        x.head(len(x.honest_bytes))
+        x.send(x.honest_bytes[:half])
+        sent.set()
+        go_on.wait(20)
+        raise OSError
+
+    bench.hostile(data, breaks_off_once)
+    transfers = bench.start()
+    added = transfers.add(manifest_of(data).content_id, "film.mkv")
+    assert sent.wait(20)
+    wait_until(lambda: bench.received == half)
+    assert [source.wasted for source in transfers.get(added.id).sources] == [0]
+    go_on.set()
+    done = bench.rested(added.id)
+    assert done.state is TransferState.DONE, done.trouble
+    assert [(s.wasted, s.received) for s in done.sources] == [(half, len(data) + half)]

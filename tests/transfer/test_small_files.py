@@ -119,10 +119,10 @@ def test_a_file_that_changed_and_a_wrong_size_are_left_to_the_usual_way(bench: B
 
 def test_pausing_cancelling_and_stopping_in_the_middle_lose_nothing(bench: Bench) -> None:
     holder, _ = shelf(bench, FILES)
-    holder.limits = Limits(upload_rate=400_000)
+    holder.limits = Limits(upload_rate=30_000)
     transfers = bench.start()
     added, _ = transfers.add_folder(WANTED)
-    wait_until(lambda: bench.received > 50_000)
+    wait_until(lambda: bench.received > 20_000)
     assert transfers.pause(added[-1].id).state is TransferState.PAUSED
     transfers.cancel(added[-2].id)
     bench.stop()
@@ -133,6 +133,24 @@ def test_pausing_cancelling_and_stopping_in_the_middle_lose_nothing(bench: Bench
     transfers.resume(added[-1].id)
     transfers.add_folder(WANTED[-2:])
     assert_all_here(bench, resting(transfers))
+
+
+def test_files_of_a_slow_answer_are_done_while_the_rest_still_comes(bench: Bench) -> None:
+    holder, shelved = shelf(bench, FILES)
+    holder.limits = Limits(upload_rate=30_000)
+    transfers = bench.start()
+    transfers.add_folder(WANTED)
+    done = wait_until(lambda: [t for t in transfers.all() if t.state is TransferState.DONE])
+    assert 0 < len(done) < len(FILES) // 2
+    for transfer in done:
+        assert transfer.path is not None
+        assert transfer.path.stat().st_size == transfer.size
+    asked = shelved.asked
+    bench.stop()
+    holder.limits = Limits()
+    again = bench.start()
+    assert_all_here(bench, resting(again))
+    assert shelved.asked - asked <= len(FILES) - len(done), "what was there is not asked for again"
 
 
 @pytest.mark.parametrize("named", [False, True])

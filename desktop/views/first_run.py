@@ -114,9 +114,9 @@ class FirstRunPage(QWidget):
         words, look = self._context.words, self._context.look
         centre = Qt.AlignmentFlag.AlignHCenter
         head = column(spacing=0)
-        head.addLayout(centred(Picture(look, "houses", 240, 150)))
-        head.addSpacing(14)
-        for text, role, after in (("first.title", "display", 6), ("first.text", "muted", 22)):
+        head.addLayout(centred(Picture(look, "houses", 192, 120)))
+        head.addSpacing(10)
+        for text, role, after in (("first.title", "display", 6), ("first.text", "muted", 16)):
             label = Label(words(text), role, wrap=True)
             label.setAlignment(centre)
             label.setFixedWidth(480)
@@ -141,7 +141,7 @@ class FirstRunPage(QWidget):
             card.setFixedWidth(_CARD_WIDTH)
             cards.addWidget(card)
         middle = QWidget()
-        inside = column(spacing=18)
+        inside = column(spacing=14)
         inside.addLayout(device)
         inside.addLayout(cards)
         # Room for what comes of it, so that nothing moves when it comes.
@@ -152,7 +152,7 @@ class FirstRunPage(QWidget):
         middle.setLayout(inside)
         whole = QWidget()
         whole.setObjectName("scrolled")
-        layout = column(None, spacing=0, margins=(24, 24, 24, 24))
+        layout = column(None, spacing=0, margins=(24, 12, 24, 12))
         layout.addLayout(head)
         layout.addLayout(centred(middle))
         layout.addStretch(1)

@@ -10,6 +10,7 @@ import pytest
 from processes import HeadlessPeer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 from window_kit import Barrio, Drive, shell_of, until
 
 from desktop.app import Desktop
@@ -20,6 +21,11 @@ from desktop.views.starting_page import StartingPage
 from desktop.window_settings import WindowSettings
 from peer_core import nearby
 from protos.agreed import Invite
+
+
+def scrolls(page: FirstRunPage) -> int:
+    bar = page.findChildren(QScrollArea)[0].verticalScrollBar()
+    return bar.maximum() - bar.minimum()
 
 
 async def first_page(desktop: Desktop) -> FirstRunPage:
@@ -38,6 +44,7 @@ def test_joins_by_a_pasted_invite(barrio: Barrio, data_dir: Path, drive: Drive) 
 
     async def scenario(desktop: Desktop) -> None:
         page = await first_page(desktop)
+        assert scrolls(page) == 0, "all of it is seen at once"
         assert not page.join_button.isEnabled()
         page.name.setText("Kitchen")
         QTest.keyClicks(page.invite, invite[:-3])

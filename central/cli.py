@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from central.database import Database, is_full, storage_error
 from central.domain import Quota
 from central.errors import CentralError, StartError, UnhealthyError
 from central.invites import make_invite
+from central.known_ports import read_ports
 from central.members import MemberRow, list_members, revoke
 from central.restoring import restore_backup
 from protos.agreed import Invite
@@ -166,7 +167,7 @@ def _invite(options: argparse.Namespace) -> None:
     database = _open(options)
     try:
         authority = Authority.load(options.data_dir / AUTHORITY_FOLDER)
-        enrol = _enrolment_port(options)
+        enrol = _enrolment_port(options, database)
         host = options.host or _guess_host(enrol)
         token = make_invite(database, options.uses, options.expires, int(time.time()))
     finally:
@@ -175,10 +176,12 @@ def _invite(options: argparse.Namespace) -> None:
     print(json.dumps({"invite": invite}) if options.json else invite)
 
 
-def _enrolment_port(options: argparse.Namespace) -> Address:
-    """That of the server that runs now, otherwise the configured one."""
+def _enrolment_port(options: argparse.Namespace, database: Database) -> Address:
+    """That of the server that runs now, otherwise the configured one; for port 0, the one that it had before."""
     server = running(options.data_dir)
     address = Address.parse(server.enrol) if server else config.enrol_address(options.listen, options.enrol)
+    if address.port == 0:
+        address = replace(address, port=read_ports(database).enrol)
     if address.port == 0:
         raise StartError("the enrolment port is chosen when the server starts; start barrio-central serve first")
     return address

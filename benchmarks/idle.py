@@ -152,4 +152,4 @@ def _processor_seconds(pid: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=60)
-    print(json.dumps(measure(**vars(parser.parse_args()))))
+    print(json.dumps(isolated("benchmarks.idle", measure, **vars(parser.parse_args()))))

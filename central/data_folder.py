@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -34,6 +34,7 @@ else:
 
 
 LOCK_FILE = "serve.lock"
+_LOCK_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
 RUNNING_FILE = "serve.json"
 DATABASE_FILE = "central.sqlite"
 AUTHORITY_FOLDER = "authority"
@@ -66,9 +67,9 @@ def serve_lock(folder: Path, patience: float = 3.0) -> Iterator[int]:
     """Held by the one server of this folder; the system lets go of it when the process ends, however it ends.
 
     Gives the open file: processes that inherit it hold the lock too (on POSIX).
-    Waits up to `patience` seconds, since `is_served` of another process holds it for a moment.
+    Waits up to `patience` seconds, since `is_served` of another process holds it for a moment. Raises StorageError.
     """
-    with (folder / LOCK_FILE).open("ab") as file:
+    with _own_lock_file(folder / LOCK_FILE) as file:
         deadline = time.monotonic() + patience
         while not _lock(file):
             if time.monotonic() >= deadline:
@@ -77,10 +78,23 @@ def serve_lock(folder: Path, patience: float = 3.0) -> Iterator[int]:
         yield file.fileno()
 
 
+def _own_lock_file(path: Path) -> IO[bytes]:
+    """Private, since whoever can open it could hold it."""
+    try:
+        handle = os.open(path, _LOCK_FLAGS | os.O_CREAT, 0o600)
+        if make_private := getattr(os, "fchmod", None):
+            # One of an earlier version can be read by everybody. Another user's stays as that user made it.
+            with suppress(PermissionError):
+                make_private(handle, 0o600)
+        return os.fdopen(handle, "r+b")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be opened ({error.strerror or error}); check whose file it is") from error
+
+
 def is_served(folder: Path) -> bool:
     """Whether a server runs from this folder now."""
     try:
-        with (folder / LOCK_FILE).open("ab") as file:
+        with os.fdopen(os.open(folder / LOCK_FILE, _LOCK_FLAGS), "r+b") as file:
             return not _lock(file)
     except OSError:
         return False

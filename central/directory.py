@@ -66,6 +66,8 @@ JITTER = 0.1
 ANSWER_BYTES = 800_000
 _RECORD_BYTES = 80
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+# A name that ends so is an IPv4 address in another form to the system (WHATWG URL, “ends in a number”).
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 class Directory:
@@ -265,9 +267,11 @@ def _is_address(text: str) -> bool:
     if text.lower() != f"https://{shown}:{port}":
         return False
     try:
-        return not ipaddress.ip_address(host).is_unspecified
+        ip = ipaddress.ip_address(host)
     except ValueError:
-        return _HOST_NAME.fullmatch(host) is not None
+        return _HOST_NAME.fullmatch(host) is not None and _NUMBER.fullmatch(host.rpartition(".")[2]) is None
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return not (mapped or ip).is_unspecified
 
 
 def check_batch(batch: Batch) -> None:

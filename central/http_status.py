@@ -1,23 +1,56 @@
 """Metrics and health over plain HTTP, meant for loopback. One thread listens; each request has one, not for long."""
 
+import contextlib
 import json
+import math
 import selectors
 import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from central.config import Address
 from central.errors import StartError
 from central.metrics import CONTENT_TYPE, Metrics
 from central.readiness import Readiness
 
-# A connection that sends nothing is dropped after this long; it also bounds how long stopping takes.
+# A connection that sends nothing is dropped after this long, and so is one that does not take its answer by then: that
+# bounds how long stopping takes.
 IDLE_SECONDS = 1.5
+# For the whole request, however steadily it drips.
+REQUEST_SECONDS = 5.0
 MAX_CONNECTIONS = 32
+
+
+class _Unread:
+    """Connections whose request has not come in yet, with the monotonic time by which it has to. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Guarded by _lock.
+        self._due: dict[socket.socket, float] = {}
+
+    def add(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._due[connection] = time.monotonic() + REQUEST_SECONDS
+
+    def remove(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._due.pop(connection, None)
+
+    def cut(self, until: float) -> float | None:
+        """Ends those that are due by then, which wakes their threads; returns when the next one is."""
+        with self._lock:
+            for connection in [one for one, due in self._due.items() if due <= until]:
+                del self._due[connection]
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            return min(self._due.values(), default=None)
 
 
 class _Server(ThreadingHTTPServer):
@@ -37,11 +70,20 @@ class _Server(ThreadingHTTPServer):
         self.readiness = readiness
         self.stopping = stopping
         self.room = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self.unread = _Unread()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         # HTTPServer would look up this machine's full name, which can take seconds.
         socketserver.TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.unread.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.unread.remove(request)
+        super().shutdown_request(request)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.room.release()
 
     def do_GET(self) -> None:
+        self.server.unread.remove(self.connection)
         path = self.path.partition("?")[0]
         stopping = self.server.stopping()
         if path == "/metrics":
@@ -113,12 +156,17 @@ class HttpStatus:
         with selectors.DefaultSelector() as selector:
             selector.register(self._server, selectors.EVENT_READ)
             selector.register(self._stop_heard, selectors.EVENT_READ)
-            while all(key.fileobj is self._server for key, _ in selector.select()):
+            seconds: float | None = None
+            while all(key.fileobj is self._server for key, _ in selector.select(seconds)):
                 self._server.handle_request()
+                due = self._server.unread.cut(time.monotonic())
+                seconds = None if due is None else max(0.0, due - time.monotonic())
 
     def stop(self) -> None:
+        """Answers that have begun are sent; requests that have not come in yet are not waited for."""
         self._stop_said.send(b".")
         self._thread.join()
+        self._server.unread.cut(math.inf)
         self._server.server_close()
         self._stop_heard.close()
         self._stop_said.close()

@@ -17,6 +17,8 @@ MAX_NAME = 64
 _UNFIT = {"Cc", "Cs", "Cn", "Zl", "Zp"}
 # Emoji and several scripts need these two between characters; all other invisible ones make names that look alike.
 _JOINERS = "\u200c\u200d"
+# Letters, marks and symbols to Unicode, and yet nothing is drawn for them.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 MIN_PREFIX = 8
 
 
@@ -25,11 +27,16 @@ def clean_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= MAX_NAME:
         raise BadInputError(say("a name has 1 to {most} characters", "name-length", most=MAX_NAME))
-    if any(unicodedata.category(c) in _UNFIT for c in name) or not _joined(name):
+    if not is_harmless(name) or not _BLANKS.isdisjoint(name):
         raise BadInputError("a name must not contain control, direction or invisible characters")
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
         raise BadInputError("a name needs something that can be seen")
     return name
+
+
+def is_harmless(text: str) -> bool:
+    """Whether it can be printed: it moves no cursor, turns nothing around and can be encoded."""
+    return not any(unicodedata.category(c) in _UNFIT for c in text) and _joined(text)
 
 
 def _joined(name: str) -> bool:

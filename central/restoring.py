@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from central.backup import BLOCK, CERTIFICATE, CHUNK, CONTENTS, FORMAT, KEY, MEM
 from central.data_folder import AUTHORITY_FOLDER, DATABASE_FILE, make_folder, serve_lock
 from central.database import Database
 from central.errors import StorageError
+from central.members import is_harmless
 
 MAX_CONTENTS = 64 << 10
 MAX_PEM = 64 << 10
@@ -20,6 +22,8 @@ MAX_DATABASE = 1 << 45
 # The end of the year 9999, as far as a date can be told.
 MAX_TIME = 253_402_300_800
 MAX_COUNT = 1 << 63
+# Of the version, the name of the barrio and the fingerprint of its authority.
+MAX_FACT = 128
 
 
 def restore_backup(source: Path, database_path: Path, data_dir: Path) -> Backup:
@@ -28,10 +32,15 @@ def restore_backup(source: Path, database_path: Path, data_dir: Path) -> Backup:
     Raises StorageError.
     """
     try:
-        file = source.open("rb")
+        # Opening a pipe would wait until somebody writes into it.
+        handle = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        is_file = stat.S_ISREG(os.fstat(handle).st_mode)
     except OSError as error:
         raise StorageError(f"the backup {source} cannot be read ({error.strerror})") from error
-    with file:
+    if not is_file:
+        os.close(handle)
+        raise StorageError(f"{source} is not a regular file; give the file that barrio-central backup wrote")
+    with os.fdopen(handle, "rb") as file:
         contents = _read_contents(file, source)
         make_folder(data_dir)
         with serve_lock(data_dir):
@@ -64,13 +73,20 @@ def _read_contents(file: IO[bytes], source: Path) -> dict[str, object]:
         limits = (MAX_PEM, MAX_PEM, MAX_DATABASE)
         if not all(0 < part.size <= most for part, most in zip(parts, limits, strict=True)):
             raise ValueError("impossible sizes")
-        facts = {key: str(contents[key]) for key in ("version", "network_name", "fingerprint")}
+        facts = {key: _fact(contents[key]) for key in ("version", "network_name", "fingerprint")}
         numbers = {key: int(contents[key]) for key in ("made", "members", "entries")}
         if not (0 <= numbers["made"] < MAX_TIME and all(0 <= number < MAX_COUNT for number in numbers.values())):
             raise ValueError("impossible numbers")
         return facts | numbers | {"parts": parts}
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _no_backup(source) from error
+
+
+def _fact(value: object) -> str:
+    """It is shown at a terminal. Raises ValueError."""
+    if not isinstance(value, str) or len(value) > MAX_FACT or not is_harmless(value):
+        raise ValueError("nothing that can be shown")
+    return value
 
 
 def _no_backup(source: Path) -> StorageError:

@@ -1,16 +1,24 @@
 """Text from other people, made harmless for display: no control or direction marks, no markup, no mnemonics. Pure."""
 
 import html
-import re
 import unicodedata
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}  # Persian, Hindi and emoji need them, and they turn nothing around
 LIMIT = 500
-_RUNNABLE = re.compile(
-    r"appimage|apk|app|bat|bin|cmd|com|command|cpl|deb|desktop|dmg|exe|hta|jar|jse?|lnk|ms[ip]|pif|pkg|pl|ps1|pyw?|rb|reg|"
-    r"rpm|run|scf|scr|sh|url|vb[es]?|workflow|wsf|wsh"
-)
+# Ends of names of what systems run, install, mount or obey when it is opened.
+_RUNNABLE_BY_SYSTEM = {
+    "any": "jar js jse php pl ps1 psm1 py pyc pyo pyw rb",
+    "windows programs": "appinstaller application appref-ms appx appxbundle bat cmd com cpl diagcab exe gadget inf msi "
+    "msix msixbundle msp mst msu pif reg scr wsb xbap xll",
+    "windows scripts and links": "chm hlp hta jnlp library-ms lnk msc rdp scf sct search-ms searchconnector-ms "
+    "settingcontent-ms shb shs theme themepack udl url vb vbe vbs website wsc wsf wsh",
+    "macos": "action app applescript command dmg fileloc inetloc mpkg pkg scpt scptd terminal tool webloc workflow",
+    "linux and android": "apk appimage bash bin csh deb desktop flatpak flatpakref flatpakrepo ksh rpm run sh snap zsh",
+    "images of disks": "img iso vhd vhdx",
+    "documents with macros": "docm dotm potm ppam ppsm pptm xlam xlsb xlsm xltm",
+}
+_RUNNABLE = frozenset(" ".join(_RUNNABLE_BY_SYSTEM.values()).split())
 
 
 def plain(text: str) -> str:
@@ -36,5 +44,5 @@ def as_label(text: str) -> str:
 
 def runs_when_opened(name: str) -> bool:
     """True for a file that is a program or a script: opening it would run what somebody else wrote."""
-    stem, _, extension = name.rstrip(" .").rpartition(".")
-    return bool(stem) and _RUNNABLE.fullmatch(extension.lower()) is not None
+    _, dot, extension = name.rstrip(" .").rpartition(".")
+    return bool(dot) and extension.lower() in _RUNNABLE

@@ -36,6 +36,9 @@ MAX_NAME_BYTES = 200
 FIRST_SECONDS = 3.0
 LOOK_SECONDS = 10.0
 RETRY_SECONDS = 60.0
+# A network that says more than this is flooded; what zeroconf remembers of it is let go of now and then.
+MAX_HEARD = 2000
+RENEW_SECONDS = 300.0
 TIME_TO_LIVE = 120
 log = logging.getLogger("barrio")
 
@@ -71,6 +74,7 @@ class Announcer:
         # Of the thread alone, and of `stop` after it has ended.
         self._announced: tuple[str, ...] = ()
         self._zeroconf: Zeroconf | None = None
+        self._renewable_at = 0.0
 
     def start(self) -> None:
         self._loop.start()
@@ -92,11 +96,19 @@ class Announcer:
             self._withdraw()
             return None
         here = tuple(network_addresses(self._addresses()))
-        if here != self._announced:
+        if here != self._announced or self._is_flooded():
             self._withdraw()
             if here and not self._announce(here):
                 return RETRY_SECONDS
         return LOOK_SECONDS
+
+    def _is_flooded(self) -> bool:
+        """Not again for RENEW_SECONDS, so that no flood makes an announcement come and go all the time."""
+        now = time.monotonic()
+        if self._zeroconf is None or now < self._renewable_at or len(self._zeroconf.cache.names()) <= MAX_HEARD:
+            return False
+        self._renewable_at = now + RENEW_SECONDS
+        return True
 
     def _announce(self, here: tuple[str, ...]) -> bool:
         from zeroconf import Error

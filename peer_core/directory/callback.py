@@ -21,6 +21,8 @@ from peer_core.identity.connection import USER_AGENT, PeerConnection, converted,
 from peer_core.identity.store import Identity
 
 TRY_SECONDS = 3.0
+# A silent address's own try ends somewhat later than TRY_SECONDS after the first one began; by then all have ended.
+ANSWER_LATER_SECONDS = 0.5
 MAX_TRIED = 8
 AT_A_TIME = 2
 PER_CALLER = 4
@@ -86,7 +88,7 @@ class CallBack:
             with ThreadPoolExecutor(len(allowed), "call-back") as pool:
                 tried = list(pool.map(lambda address: self._try(caller, source, address), allowed))
             if any(not t.reached and t.why is None for t in tried):
-                self._wait(began + TRY_SECONDS)
+                self._wait(began + TRY_SECONDS + ANSWER_LATER_SECONDS)
             return tried
         finally:
             with self._lock:

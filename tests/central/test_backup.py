@@ -2,10 +2,12 @@
 
 import io
 import json
+import os
 import shutil
 import sqlite3
 import stat
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,9 +72,7 @@ def test_a_restored_central_knows_its_members_their_files_and_who_was_put_out(tm
     restore(target, tmp_path / "again")
     files = {p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file()}
     assert {str(f) for f in files} == {"authority/key.pem", "authority/certificate.pem", "central.sqlite", "serve.lock"}
-    assert all(
-        stat.S_IMODE((tmp_path / "again" / f).stat().st_mode) & 0o077 == 0 for f in files if f.name != "serve.lock"
-    )
+    assert all(stat.S_IMODE((tmp_path / "again" / f).stat().st_mode) & 0o077 == 0 for f in files)
     assert stat.S_IMODE((tmp_path / "again" / "authority").stat().st_mode) == 0o700
     central = Central(tmp_path / "again")
     try:
@@ -192,6 +192,10 @@ def flipped(files: dict[str, bytes]) -> bytes:
     return bytes(data)
 
 
+def saying(**facts: object) -> Spoil:
+    return lambda files: with_contents(files, lambda contents: contents.update(facts))
+
+
 def lying_about(key: str, value: object) -> Spoil:
     return lambda files: with_contents(files, lambda contents: contents["files"][2].__setitem__(key, value))  # type: ignore[index]
 
@@ -221,7 +225,15 @@ HOSTILE: dict[str, Spoil] = {
     "an endless time": lambda files: with_contents(files, lambda contents: contents.update(made=float("inf"))),
     "fewer than no members": lambda files: with_contents(files, lambda contents: contents.update(members=-1)),
     "another digest": lying_about("sha256", "0" * 64),
-    "another authority": lambda files: with_contents(files, lambda contents: contents.update(fingerprint="x")),
+    "another authority": saying(fingerprint="x"),
+    "a name that moves the cursor": saying(network_name="\x1b[2J\x1b]0;x\x07"),
+    "a name of half a character": saying(network_name="a\ud800"),
+    "a name that is turned around": saying(network_name="gpj.\u202eexe"),
+    "an endless name": saying(network_name="x" * 60_000),
+    "a name that is a list": saying(network_name=["La Plaza"]),
+    "a version that moves the cursor": saying(version="\x1b[2J"),
+    "an endless version": saying(version="1" * 60_000),
+    "a fingerprint of half a character": saying(fingerprint="\udcff"),
 }
 
 
@@ -234,6 +246,32 @@ def test_what_is_no_whole_backup_changes_nothing(tmp_path: Path, made: Path, spo
     assert str(source) in one_sentence(caught) or "free" in one_sentence(caught)
     left = sorted(p.name for p in tmp_path.rglob("*") if p != source)
     assert left in ([], ["central", "serve.lock"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refusals: list[StorageError] = []
+
+    def run() -> None:
+        with pytest.raises(StorageError) as caught:
+            restore(pipe, tmp_path / "central")
+        refusals.append(caught.value)
+
+    # A thread that may be left behind: opening a pipe waits until somebody writes.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(10)
+    in_time = bool(refusals)
+    if not in_time:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        thread.join(10)
+    assert in_time
+    assert str(pipe) in refusals[0].message
+    with pytest.raises(StorageError, match="regular file"):
+        restore(tmp_path, tmp_path / "central")
+    assert sorted(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_newer_backup_and_a_newer_database_say_so(tmp_path: Path, made: Path) -> None:

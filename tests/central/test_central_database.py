@@ -166,6 +166,14 @@ def test_readers_of_ended_threads_are_closed_too(path: Path) -> None:
         "Ana\u200d",
         "A\u00adna",
         "a \u200d b",
+        "\u3164",
+        "Ana\u3164",
+        "\u115fAna",
+        "A\u1160na",
+        "Ana\uffa0",
+        "Ana\u2800",
+        "A\u034fna",
+        "A\u17b5na",
     ],
 )
 def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
@@ -175,5 +183,5 @@ def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
 
 def test_names_are_tidied() -> None:
     assert clean_name("  Jose\u0301  ") == "José"
-    for name in ("👩‍💻 laptop", "می\u200cخواهم", "❤️\u200d🔥"):
+    for name in ("👩‍💻 laptop", "می\u200cخواهم", "❤️\u200d🔥", "한글", "ភាសា"):
         assert clean_name(name) == name

@@ -81,6 +81,15 @@ def test_a_lease_begins_with_register_and_ends_with_leave(central: Central) -> N
         "https://a:1?x",
         "https://0.0.0.0:1",
         "https://[::]:1",
+        "https://[::ffff:0.0.0.0]:1",
+        "https://[::ffff:0:0]:1",
+        "https://127.1:1",
+        "https://2130706433:1",
+        "https://0x7f.1:1",
+        "https://0x7f000001:1",
+        "https://127.0.0.0x1:1",
+        "https://0177.0.0.01:1",
+        "https://a.example.1:1",
         "https://-:1",
         "https://a b:1",
         "https://é:1",
@@ -93,7 +102,8 @@ def test_addresses_that_cannot_be_used_are_refused(central: Central, address: st
     ana = central.member()
     with refused(BAD, "address"):
         ana.register(addresses=(address,))
-    ana.register(addresses=("https://192.0.2.1:1", "https://[2001:db8::1]:2", "https://a-b.example:65535"))
+    ana.register(addresses=("https://192.0.2.1:1", "https://[2001:db8::1]:2", "https://[::ffff:192.0.2.1]:3"))
+    ana.register(addresses=("https://a-b.example:65535", "https://peer-1:1", "https://1.0xg:1", "https://7.x:1"))
     with refused(BAD, "address"):
         ana.beat(addresses=(address,))
 

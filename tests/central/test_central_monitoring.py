@@ -3,7 +3,10 @@
 import ast
 import json
 import re
+import socket
 import sqlite3
+import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from processes import wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
-from central import gate
+from central import gate, http_status
 from central.database import Database
 from central.errors import CentralError
 from central.gate import Gate
@@ -179,6 +182,65 @@ def test_a_writer_that_dies_makes_it_unready_until_another_one_works(central: Ce
     assert (code, json.loads(body)["parts"]["catalogue"]) == (503, "failed")
     # By itself, without anybody who publishes.
     wait_for(lambda: get(central, "/readyz")[0] == 200, SECONDS, "another writer")
+
+
+class Drip:
+    """A client that sends its request byte by byte without end, until it is hung up on or closed."""
+
+    def __init__(self, address: str, start: bytes) -> None:
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), SECONDS)
+        self._socket.sendall(start)
+        self._closed = threading.Event()
+        self.hung_up = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        # Ends by itself, so that a server that would wait for ever fails a test and does not hang it.
+        for _ in range(100):
+            if self._closed.wait(0.1):
+                break
+            try:
+                self._socket.sendall(b"x")
+            except OSError:
+                self.hung_up.set()
+                break
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+        self._socket.close()
+
+
+STARTS = pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["line", "headers"])
+
+
+@STARTS
+def test_a_request_that_drips_does_not_hold_up_the_stop(central: Central, start: bytes) -> None:
+    drip = Drip(central.server.addresses.http, start)
+    try:
+        # The connection of the dripping one was taken before this answer.
+        assert get(central, "/healthz")[0] == 200
+        began = time.monotonic()
+        central.stop()
+        assert time.monotonic() - began < 5
+        assert drip.hung_up.wait(SECONDS)
+    finally:
+        drip.close()
+
+
+@STARTS
+def test_a_request_has_to_come_in_time_however_steadily_it_drips(
+    central: Central, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_status, "REQUEST_SECONDS", 1.0, raising=False)
+    drip = Drip(central.server.addresses.http, start)
+    try:
+        assert drip.hung_up.wait(6)
+        assert get(central, "/healthz")[0] == 200
+    finally:
+        drip.close()
 
 
 def test_counting_much_takes_little_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,28 @@ def test_the_first_start_makes_private_files(tmp_path: Path) -> None:
         central.program.stop()
 
 
+def test_nobody_else_can_hold_the_lock_of_a_folder(tmp_path: Path) -> None:
+    data = tmp_path / "central"
+    data.mkdir(mode=0o755)
+    lock = data / "serve.lock"
+    # As earlier versions left it.
+    lock.touch()
+    lock.chmod(0o644)
+    central = Central(data)
+    try:
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        lock.unlink()
+    finally:
+        central.program.stop()
+    assert json.loads(central.verb("stats", "--json"))["serving"] is False
+    assert not lock.exists(), "who only looks makes no lock that the server's user could not open"
+    lock.symlink_to(tmp_path / "elsewhere")
+    status, out, error = verb(data, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+    assert (status, out) == (1, "")
+    assert "serve.lock cannot be opened" in one_line(error)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly_and_verbs_go_on(tmp_path: Path, number: int) -> None:
     central = Central(tmp_path / "central")

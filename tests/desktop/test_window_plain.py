@@ -48,13 +48,23 @@ def test_labels_keep_ampersands() -> None:
     assert as_label("Rhythm & blues") == "Rhythm && blues"
 
 
-@pytest.mark.parametrize(
-    "name", ["a.exe", "A.EXE", "x.sh", "x.desktop", "x.exe. .", "photo.jpg.scr", "x.py", "a.vbs", "x.js"]
-)
+PROGRAMS = """
+    a.exe A.EXE x.sh x.desktop photo.jpg.scr x.py a.vbs x.js .exe a.msi a.ps1 a.apk a.dmg a.jar a.hta
+    x.terminal x.fileloc x.inetloc x.webloc x.tool x.action x.scpt x.applescript x.mpkg x.command
+    x.msc x.appref-ms x.application x.settingcontent-ms x.search-ms x.library-ms x.website x.chm x.jnlp x.xll x.diagcab
+    x.wsb x.rdp x.msix x.appx x.msixbundle x.gadget x.inf x.lnk x.url
+    x.iso x.img x.vhd x.VHDX x.flatpakref x.snap x.bash x.zsh x.csh x.ksh
+    x.docm x.xlsm x.pptm x.dotm x.xltm
+"""
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS.split(), "x.exe. ."])
 def test_programs(name: str) -> None:
     assert runs_when_opened(name)
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "exe", "sh.txt", "photo.jpg", "", "archive.tar.gz", "x.json"])
+@pytest.mark.parametrize(
+    "name", ["a.pdf", "exe", "sh.txt", "photo.jpg", "", "archive.tar.gz", "x.json", "a.docx", "a.flac", "..", "ms"]
+)
 def test_no_programs(name: str) -> None:
     assert not runs_when_opened(name)

@@ -134,14 +134,60 @@ def test_this_computer_is_no_target_for_callers_from_elsewhere(street: Street, s
         silent.accept()
 
 
+@pytest.mark.parametrize("is_silent", [False, True], ids=["closed", "silent"])
 def test_what_another_address_answers_is_not_shown_by_the_time_it_takes(
-    street: Street, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+    street: Street, silent: socket.socket, monkeypatch: pytest.MonkeyPatch, is_silent: bool
 ) -> None:
+    """All tries have ended before the moment of the answer, which does not depend on them."""
+    began, left = [], []
+    wait = street.neighbour._wait
+
+    def waiting(until: float) -> None:
+        left.append(until - time.monotonic())
+        began.append(until - callback.TRY_SECONDS - callback.ANSWER_LATER_SECONDS)
+        wait(until)
+
     monkeypatch.setattr(callback, "may_try", lambda ip, source: True)
-    street.told = (closed_port(),)
-    began = time.monotonic()
-    assert street.call(*street.told, calls_from="203.0.113.9") == [Tried(street.told[0], False)]
-    assert time.monotonic() - began >= 1.0
+    monkeypatch.setattr(street.neighbour, "_wait", waiting)
+    address = url(silent) if is_silent else closed_port()
+    street.told = (address,)
+    before = time.monotonic()
+    assert street.call(address, calls_from="203.0.113.9") == [Tried(address, False)]
+    took = time.monotonic() - began[0]
+    assert left[0] > 0
+    assert before <= began[0] and took >= callback.TRY_SECONDS + callback.ANSWER_LATER_SECONDS
+
+
+class Clock:
+    """Time that passes only in a try and in a wait."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize("late", [-1.0, 0.0, 0.005, 0.1], ids=str)
+@pytest.mark.parametrize("why", Why)
+def test_an_answer_comes_at_one_moment_however_long_a_try_took(
+    street: Street, monkeypatch: pytest.MonkeyPatch, late: float, why: Why
+) -> None:
+    clock = Clock()
+
+    def reach(caller: str, address: str) -> Why:
+        clock.now += callback.TRY_SECONDS + late
+        return why
+
+    monkeypatch.setattr(callback, "may_try", lambda ip, source: True)
+    monkeypatch.setattr(callback, "time", clock)
+    monkeypatch.setattr(street.neighbour, "_reach", reach)
+    street.told = ("https://192.0.2.1:5",)
+    street.call(*street.told, calls_from="203.0.113.9")
+    assert clock.now == pytest.approx(1000.0 + callback.TRY_SECONDS + 0.5)
 
 
 def test_one_member_asks_only_now_and_then(street: Street) -> None:

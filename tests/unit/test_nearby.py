@@ -24,12 +24,16 @@ class Network:
         self.announced: list[tuple[Any, tuple[str, ...]]] = []
         self.opened = 0
         self.refuses = False
+        # What every one that is open has heard of; a new one has heard of nothing yet.
+        self.heard = 0
 
     def open(self, here: tuple[str, ...]) -> Any:
         if self.refuses:
             raise OSError(19, "No such device")
         self.opened += 1
+        self.heard = 0
         return SimpleNamespace(
+            cache=SimpleNamespace(names=lambda: [f"junk-{number}" for number in range(self.heard)]),
             register_service=lambda service, allow_name_change: self.announced.append((service, here)),
             close=self.announced.clear,
         )
@@ -90,6 +94,31 @@ def test_on_no_network_nothing_is_opened_and_a_refusal_is_tried_again_later(devi
     assert step() == nearby.LOOK_SECONDS
     assert len(network.announced) == 1
     device.announcer.stop()
+
+
+def test_what_a_flood_leaves_behind_is_let_go_of_now_and_then(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(nearby, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    step, network = device.announcer._step, device.network
+    step()
+    network.heard = nearby.MAX_HEARD
+    step()
+    assert network.opened == 1
+    for opened, seconds in ((2, 0.0), (2, nearby.RENEW_SECONDS - 1), (3, 1.0)):
+        network.heard = nearby.MAX_HEARD + 1
+        now[0] += seconds
+        assert step() == nearby.LOOK_SECONDS
+        assert network.opened == opened
+        assert len(network.announced) == 1
+    device.announcer.stop()
+
+
+def test_what_is_remembered_of_a_network_is_counted_by_its_names() -> None:
+    cache = zeroconf.DNSCache()
+    cache.async_add_records(
+        zeroconf.DNSPointer(f"junk-{number}.{nearby.SERVICE}", 12, 1, 120, "x") for number in range(5)
+    )
+    assert len(cache.names()) == 5
 
 
 def test_an_announcer_that_never_came_to_announce_ends_at_once(device: Device) -> None:

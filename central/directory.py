@@ -94,6 +94,11 @@ class Directory:
         # Spreads peers in time, no more; the system's own numbers cost each beat a change of threads.
         self._rng = rng or random.Random()
 
+    @property
+    def members_returning(self) -> bool:
+        """Who is not found now may be here in a few seconds."""
+        return self._presence.returning
+
     def pace(self) -> Pace:
         """A little different each time, so that peers that came together do not stay together."""
         base = self._heartbeat_seconds

@@ -44,16 +44,28 @@ class Presence:
         self._leases = Leases()
         self._unwritten: dict[int, Seen] = {}
         self._settling = KeyedLocks()
+        # Set at the start, constant from then on: who was here before, and until when they may come back.
+        self._before = 0
+        self._return_until = 0.0
 
-    def start(self) -> None:
-        """Nobody is here yet, whatever the last run wrote."""
+    def start(self, return_seconds: float = 0.0) -> None:
+        """Nobody is here yet, whatever the last run wrote; those that were have `return_seconds` to come back."""
         with self._database.write() as connection:
-            connection.execute("UPDATE presence SET online = 0 WHERE online <> 0")
+            ended = connection.execute(
+                "UPDATE presence SET online = 0 WHERE online <> 0"
+                " RETURNING (SELECT revocation IS NULL FROM member WHERE number = presence.member)"
+            ).fetchall()
+        self._before = sum(1 for (is_member,) in ended if is_member)
+        self._return_until = self._monotonic() + return_seconds
 
     def close(self) -> None:
-        """Nobody is here any more, as far as this server knows."""
+        """Writes who is here to the end: they are those that come back. Nobody counts as here while no server runs."""
         self.flush()
-        self.start()
+
+    @property
+    def returning(self) -> bool:
+        """Whether this server has just started, and fewer members are here than before."""
+        return self.count() < self._before and self._monotonic() < self._return_until
 
     def register(self, member: int, addresses: tuple[str, ...], seconds: float) -> None:
         self.sweep()

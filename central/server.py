@@ -18,7 +18,7 @@ from central.catalogue.sqlite.store import SqliteCatalogue
 from central.config import Address, default_network_name
 from central.data_folder import AUTHORITY_FOLDER, RUNNING_FILE, Running, make_folder, serve_lock
 from central.database import Database, is_full, storage_error
-from central.directory import Directory
+from central.directory import LEASE_BEATS, Directory
 from central.domain import Quota
 from central.enrolment import Enrolment
 from central.errors import StorageError
@@ -118,7 +118,7 @@ class Server:
         stack.callback(catalogue.close)
         members = Members(database)
         presence = Presence(database, catalogue)
-        presence.start()
+        presence.start(options.heartbeat_seconds * LEASE_BEATS)
         stack.callback(presence.close)
         revocations = Revocations(database, authority.sign)
         revocations.listen(lambda peer_ids: _end_leases(peer_ids, members, presence))

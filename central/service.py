@@ -146,6 +146,7 @@ class DirectoryService:
             raise BadInputError(f"a question has at most {MAX_QUESTION} bytes")
         try:
             answer, kind, log = self._answer(sealed)
+            answer.members_returning = self._directory.members_returning
         except BadQuestionError as error:
             answer, kind, log = directory_pb2.Answer(error=error.message), "refused", ""
             self._metrics.refused(error.reason)

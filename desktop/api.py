@@ -111,13 +111,14 @@ class Album:
 @dataclass(frozen=True)
 class Answer:
     """One page of a search. `via`: "neighbour" or "direct"; `via_name`: that neighbour's name. `albums`: of the first
-    page only."""
+    page only. `returning`: the central has just started, and members are still coming back."""
 
     rows: tuple[Row, ...]
     next_cursor: str | None
     via: str
     via_name: str
     albums: tuple[Album, ...] = ()
+    returning: bool = False
 
 
 @dataclass(frozen=True)

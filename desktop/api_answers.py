@@ -101,7 +101,8 @@ def answer_from(data: dict[str, Any]) -> Answer:
     via = data["via"]
     rows = tuple(row_from(row) for row in data["rows"])
     albums = tuple(Album(a["path"], a["files"], a["bytes"], a["holders"]) for a in data.get("albums") or ())
-    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "", albums)
+    returning = bool(data.get("members_returning"))
+    return Answer(rows, data.get("next_cursor"), via["kind"], via.get("name") or "", albums, returning)
 
 
 def share_from(data: dict[str, Any]) -> Share:

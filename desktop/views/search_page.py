@@ -196,8 +196,8 @@ class SearchPage(QWidget):
         self._show_line(f"{found} · {via}", "shield" if answer.via == "neighbour" else "info")
         if not count:
             filtered = bool(question.kind or question.size)
-            text = words("search.nothing.filtered" if filtered else "search.nothing.text")
-            self._nothing.say(words("search.nothing.title"), text)
+            why = "returning" if answer.returning else "filtered" if filtered else "text"
+            self._nothing.say(words("search.nothing.title"), words(f"search.nothing.{why}"))
         self.stack.setCurrentWidget(self.table if count else self._nothing)
 
     def _refused(self, question: Question, cursor: str, error: ApiError) -> None:

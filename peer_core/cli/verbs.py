@@ -15,6 +15,8 @@ from peer_core.sizes import human as size
 
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 12.0
+# Fewer found than this is little.
+FEW_ROWS = 5
 Arguments = argparse.Namespace
 
 
@@ -81,6 +83,8 @@ def search(client: LocalClient, arguments: Arguments) -> int:
         else "from the central: no neighbour is here"
     )
     say(f"{len(rows)} found{', there are more' if found['next_cursor'] else ''}, {how}")
+    if found["members_returning"] and len(rows) < FEW_ROWS:
+        say("the central has just started; members are still coming back – search again in a few seconds")
     return 0
 
 

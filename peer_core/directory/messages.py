@@ -98,9 +98,11 @@ def read_members(data: bytes, limit: int) -> MembersPage:
 
 def read_search(data: bytes, limit: int) -> SearchPage:
     """Raises BadInputError (the central says what is wrong with the question), CentralMisbehavedError."""
-    answer = _answer(data, "search").search
+    whole = _answer(data, "search")
+    answer = whole.search
     rows = [row for message in answer.rows[:limit] if (row := _row(message)) is not None]
-    return SearchPage(tuple(rows), answer.next_cursor, tuple(map(_album, answer.albums[:MAX_ALBUMS])))
+    albums = tuple(map(_album, answer.albums[:MAX_ALBUMS]))
+    return SearchPage(tuple(rows), answer.next_cursor, albums, whole.members_returning)
 
 
 def read_locate(data: bytes, content_ids: Sequence[bytes]) -> list[Location]:

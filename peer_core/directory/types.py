@@ -81,11 +81,13 @@ class Album:
 
 @dataclass(frozen=True)
 class SearchPage:
-    """`albums` come with the first page only."""
+    """`albums` come with the first page only. `returning`: the central has just started, and members
+    are still coming back."""
 
     rows: tuple[SearchRow, ...]
     next_cursor: str
     albums: tuple[Album, ...] = ()
+    returning: bool = False
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,7 @@ class _Handlers:
             next_cursor=page.next_cursor or None,
             albums=[shapes.album(album) for album in page.albums],
             via=shapes.via(via),
+            members_returning=page.returning,
             took_seconds=round(time.monotonic() - started, 4),
         )
 

@@ -95,7 +95,10 @@ def test_what_the_administrator_sees(world: World) -> None:
     world.presence.register(world.ana, ("https://b:2",), 10)
     world.presence.close()
     row = world.row(ANA)
-    assert (row.online, row.last_seen, row.addresses) == (False, 5_000_060, ["https://b:2"])
+    assert (row.online, row.last_seen, row.addresses) == (True, 5_000_060, ["https://b:2"])
+    assert not list_members(world.database, False)[0].online
+    world.presence.start()
+    assert not world.row(ANA).online
     assert world.row(BRUNO).last_seen is None
 
 
@@ -188,3 +191,32 @@ def test_strangers_are_not_found(world: World) -> None:
         world.members.find("z" * 52)
     with pytest.raises(NotFoundError):
         world.members.by_number(99)
+
+
+def test_members_come_back_after_a_start(world: World) -> None:
+    for member in (world.ana, world.bruno):
+        world.presence.register(member, (), 10)
+    assert not world.presence.returning
+    world.presence.close()
+    again = Presence(world.database, world.catalogue, lambda: world.now, lambda: world.wall)
+    again.start(10)
+    assert again.returning
+    again.register(world.ana, (), 10)
+    assert again.returning
+    again.register(world.bruno, (), 10)
+    assert not again.returning
+    again.leave(world.bruno)
+    world.now += 10
+    # Who did not come back by then is not expected any more.
+    assert not again.returning
+
+
+def test_who_left_or_was_put_out_is_not_waited_for(world: World) -> None:
+    for member in (world.ana, world.bruno):
+        world.presence.register(member, (), 10)
+    world.presence.leave(world.ana)
+    world.presence.close()
+    revoke(world.database, BRUNO)
+    again = Presence(world.database, world.catalogue, lambda: world.now, lambda: world.wall)
+    again.start(10)
+    assert not again.returning

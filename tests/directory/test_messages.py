@@ -88,3 +88,11 @@ def test_holders_with_bad_ids_or_addresses_are_dropped() -> None:
     assert [len(f.holders) for f in found] == [1, 0]
     assert found[0].holders[0].addresses == ("https://a:1",)
     assert found[0].content_id == ID
+
+
+def test_that_members_are_coming_back_is_read() -> None:
+    for returning in (True, False):
+        answer = pb.Answer(search=pb.SearchAnswer(), members_returning=returning)
+        assert read_search(answer.SerializeToString(), 10).returning is returning
+    # A central of before.
+    assert not read_search(pb.Answer(search=pb.SearchAnswer()).SerializeToString(), 10).returning

@@ -223,3 +223,23 @@ def test_the_status_says_what_the_last_search_found(make_world: Callable[..., Wo
     assert "out of reach" in peer.verb("status")
     world.central.start()
     wait_for(lambda: peer.status()["central"]["reachable"], 20, "the central to be found again")
+
+
+def test_a_search_right_after_a_restart_says_that_members_come_back(make_world: Callable[..., World]) -> None:
+    world = make_world(heartbeat=6.0)
+    asking, holder = world.peer("asking"), world.peer("holder")
+    world.file("unico.bin", 10, "holder")
+    world.share("holder", 1)
+    wait_for(lambda: asking.json("search", "unico"), 20, "the file to be found")
+    # The holder cannot come back for now.
+    assert holder.program is not None
+    holder.program.signal(signal.SIGSTOP)
+    try:
+        world.central.program.stop()
+        world.central.start()
+        told = "the central has just started; members are still coming back – search again in a few seconds"
+        wait_for(lambda: told in asking.try_verb("search", "unico").stdout, 15, "the reason")
+    finally:
+        holder.program.signal(signal.SIGCONT)
+    wait_for(lambda: asking.json("search", "unico"), 20, "the file to be found again")
+    assert told not in asking.verb("search", "unico")

@@ -243,16 +243,18 @@ class Peers(_message.Message):
     def __init__(self, peer_ids: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("search", "locate", "error", "peers")
+    __slots__ = ("search", "locate", "error", "peers", "members_returning")
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     LOCATE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_RETURNING_FIELD_NUMBER: _ClassVar[int]
     search: SearchAnswer
     locate: LocateAnswer
     error: str
     peers: PeersAnswer
-    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ..., peers: _Optional[_Union[PeersAnswer, _Mapping]] = ...) -> None: ...
+    members_returning: bool
+    def __init__(self, search: _Optional[_Union[SearchAnswer, _Mapping]] = ..., locate: _Optional[_Union[LocateAnswer, _Mapping]] = ..., error: _Optional[str] = ..., peers: _Optional[_Union[PeersAnswer, _Mapping]] = ..., members_returning: _Optional[bool] = ...) -> None: ...
 
 class SearchAnswer(_message.Message):
     __slots__ = ("rows", "next_cursor", "albums")

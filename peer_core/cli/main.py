@@ -250,6 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
 
     share = add.add_parser("share", help="Shared folders: add, list, set, pause, resume, rescan, remove")
+    _add_places(share, argparse.SUPPRESS)
     shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=Parser)
     share_add = verb("add", "Share a folder", verbs.share_add, shares)
     share_add.add_argument("path", metavar="PATH", help="the folder")
@@ -313,6 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     browse.add_argument("--limit", type=int, metavar="N", help="rows at most; all without it")
 
     rules = add.add_parser("rule", help="Whose offers are accepted without asking: list, set, remove")
+    _add_places(rules, argparse.SUPPRESS)
     rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=Parser)
     offer_arguments.add(verb, rule, number(1, MAX_SIZE), _default)
 

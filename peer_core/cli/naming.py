@@ -15,6 +15,8 @@ MIN_PREFIX = 6
 MIN_ID = 4
 SHOWN = 5
 SHORT_ID = 12
+# Of the ids of transfers and offers.
+LENGTH = 12
 PAGE = 1000
 # Of this many a near miss is looked for, in a large barrio.
 MOST_LOOKED_AT = 2000
@@ -47,16 +49,19 @@ def peer_id(client: LocalClient, text: str, away: bool = False) -> str:
     if len(text) == ID_LENGTH and text.isascii() and text.isalnum():
         return text.lower()
     shown = plain(text[:_MOST_TEXT])
-    meant = _meant([(m["name"], m["peer_id"]) for m in all_members(client, text[:_MOST_TEXT])], text)
+    here = {m["peer_id"]: m["name"] for m in all_members(client, text[:_MOST_TEXT])}
+    # Those who are away count, too: else their name would be taken for the beginning of another one.
+    known = client.call("GET", "/v1/offers")["offers"] + client.call("GET", "/v1/offer-rules")["rules"]
+    people = {o["peer_id"]: o["peer_name"] or "" for o in known} | here
+    meant = _meant([(name, each) for each, name in people.items()], text)
     if not meant:
-        known = client.call("GET", "/v1/offers")["offers"] + client.call("GET", "/v1/offer-rules")["rules"]
-        absent = _meant(sorted({(o["peer_name"] or "", o["peer_id"]) for o in known}), text)
-        if not absent:
-            raise NotFoundError(_nobody(client, shown))
-        if not away:
-            name = plain(absent[0][0]) or shown
-            raise NotFoundError(f"“{name}” is not here now; “{client.program} members” lists who is.")
-        meant = absent
+        raise NotFoundError(_nobody(client, shown))
+    if not away and not any(each in here for _, each in meant):
+        raise NotFoundError(
+            f"“{plain(meant[0][0]) or shown}” is not here now; “{client.program} members” lists who is."
+        )
+    if not away:
+        meant = [one for one in meant if one[1] in here]
     if len(meant) > 1:
         some = ", ".join(f"{plain(name)} ({each[:SHORT_ID]})" for name, each in meant[:SHOWN])
         more = ", …" if len(meant) > SHOWN else ""
@@ -131,18 +136,19 @@ def transfer_id(client: LocalClient, text: str) -> str:
 
     Raises NotFoundError, BadInputError.
     """
-    listed = {t["id"]: t["name"] for t in all_transfers(client)}
-    found = _id_beginning(text, listed, "transfers")
-    if found is not None:
-        return found
-    try:
-        return str(client.call("GET", f"/v1/transfers/{quote(text, safe='')}")["id"])
-    except ApiError as error:
-        if error.status != NotFoundError.status:
-            raise
-    raise NotFoundError(
-        f"There is no transfer “{plain(text[:_MOST_TEXT])}”; “{client.program} transfers” lists the ids."
-    )
+    found = None
+    if len(text) == LENGTH:
+        try:
+            found = str(client.call("GET", f"/v1/transfers/{quote(text.lower(), safe='')}")["id"])
+        except ApiError as error:
+            if error.status != NotFoundError.status:
+                raise
+    else:
+        found = _id_beginning(text, {t["id"]: t["name"] for t in all_transfers(client)}, "transfers")
+    if found is None:
+        shown = plain(text[:_MOST_TEXT])
+        raise NotFoundError(f"There is no transfer “{shown}”; “{client.program} transfers” lists the ids.")
+    return found
 
 
 def offer_id(client: LocalClient, text: str) -> str:

@@ -232,7 +232,7 @@ def resume(client: LocalClient, arguments: Arguments) -> int:
 
 def _set_state(client: LocalClient, arguments: Arguments, state: str) -> int:
     everything = arguments.all or arguments.id == ALL
-    if (arguments.id in (None, ALL) and not everything) or (arguments.all and arguments.id not in (None, ALL)):
+    if (arguments.id is None and not everything) or (arguments.all and arguments.id not in (None, ALL)):
         raise BadInputError("Name one transfer, or --all.")
     if not everything:
         return _change(client, arguments, {"state": state})

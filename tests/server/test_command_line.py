@@ -106,6 +106,14 @@ def test_a_name_that_nobody_has_is_answered_by_one_that_is_near() -> None:
     with pytest.raises(NotFoundError, match="“Carla” is not here now"):
         naming.peer_id(barrio, "carla")
     assert naming.peer_id(barrio, "carla", away=True) == "Carla"
+    # Nothing goes to somebody whose name only begins like that of one who is away.
+    bruna: Any = Barrio("Bruno's sister", known=("Bruno",))
+    assert naming.peer_id(bruna, "bruno", away=True) == "Bruno"
+    with pytest.raises(NotFoundError, match="“Bruno” is not here now"):
+        naming.peer_id(bruna, "Bruno")
+    with pytest.raises(BadInputError, match="may be several members"):
+        naming.peer_id(bruna, "bru", away=True)
+    assert naming.peer_id(bruna, "bru") == bruna.id_of("Bruno's sister")
     with pytest.raises(NotFoundError):
         naming.peer_id(barrio, "")
 
@@ -131,9 +139,11 @@ def test_a_transfer_is_shown_and_changed_by_the_beginning_of_its_id(peer: Peer, 
     assert json.loads(at("transfers", short, "--json")[1])["id"] == made.id
     assert at("transfers", "receipt", short)[0] == 0
     assert at("priority", short, "high")[1].startswith("film.mkv: paused")
+    assert at("move", made.id, "up")[0] == 0
     for verb in (["transfers"], ["transfers", "receipt"], ["resume"], ["cancel"]):
-        status, _, err = at(*verb, "zzzz")
-        assert status == 1 and "There is no transfer “zzzz”" in err and " transfers” lists the ids" in err
+        for wrong in ("zzzz", "zzzzzzzzzzzz", "../status"):
+            status, _, err = at(*verb, wrong)
+            assert status == 1 and f"There is no transfer “{wrong}”" in err and " transfers” lists the ids" in err
     assert "at least the first 4 characters" in at("pause", made.id[:2])[2]
     assert "did you mean “receipt”" in at("transfers", "receit", short)[2]
     assert at("pause", "all")[:2] == (0, "all are paused\n")
@@ -237,6 +247,7 @@ def test_the_last_data_folder_that_is_named_holds_and_the_settings_file_may_foll
     file.write_text(f'data_dir = "{tmp_path / "here"}"\n')
     assert str(tmp_path / "here") in run("run", "--check", "--config", str(file))[1]
     assert f"barrio-peer --config {file} join" in run("status", "--config", str(file))[2]
+    assert f"barrio-peer --data-dir {tmp_path / 'c'} join" in run("share", "--data-dir", str(tmp_path / "c"), "list")[2]
     assert str(tmp_path / "b") in run("--data-dir", str(tmp_path / "a"), "status", "--data-dir", str(tmp_path / "b"))[2]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.scan import wait_until_ready
 from peer_core.library.child import NICENESS
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 
 MIB = 1 << 20
@@ -78,7 +79,7 @@ def _rounds(root: Path, paths: list[Path], prepare: Callable[[list[Path]], None]
         subprocess.run(their_command, input=names, stdout=subprocess.DEVNULL, check=True)
         theirs.append(time.perf_counter() - started)
         data = Path(tempfile.mkdtemp(dir=root))
-        library = Library(data / "library.sqlite", rescan_seconds=86_400, watch=False)
+        library = Library(data / "library.sqlite", rescan_seconds=86_400, watch=Watch.NO)
         library.start()
         try:
             # The worker runs when hashing begins, as it does in a peer.

@@ -1,12 +1,15 @@
 """Memory and processor time of a central and a headless peer that have worked, and have nothing to do.
 
-Real processes with the settings that they come with. A peer's figure is for the whole program: its watcher counts.
+The programs as they are installed, from their bundles, with the settings that they come with, in a network of their own
+where the peers announce their barrio. A peer's figure is for the whole program: its watcher counts.
 """
 
 import argparse
+import json
 import mmap
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,12 +21,16 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "packaging"))
 
-from processes import Central, HeadlessPeer  # noqa: E402
+from packages.make import make  # noqa: E402
+from processes import Central, HeadlessPeer, use_bundles  # noqa: E402
+
+from benchmarks.isolated import isolated  # noqa: E402
 
 FILES = 1000
 # After it, the processes that end when there is nothing to do have ended.
 SETTLE_SECONDS = 75.0
 HEARTBEAT_SECONDS = 30.0
+PLACE = "BARRIO_BENCH_BUNDLES"
 PAGE_BYTES = mmap.PAGESIZE
 FRAME = (1 << 55) - 1
 # MB resident, and percent of a core.
@@ -31,7 +38,16 @@ MOST = {"central": (80.0, 0.5), "peer": (90.0, 0.5)}
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """`seconds`: how long they are looked at. Linux only."""
+    """`seconds`: how long they are looked at. Builds the bundles first. Linux only, as root."""
+    with tempfile.TemporaryDirectory(prefix="barrio-bench-") as folder:
+        make(Path(folder) / "dist", Path(folder) / "work", quick=True)
+        os.environ[PLACE] = str(Path(folder) / "work" / "bundles")
+        return isolated("benchmarks.idle", measure, seconds=arguments.seconds)
+
+
+def measure(seconds: int) -> dict[str, Any]:
+    use_bundles(Path(os.environ[PLACE]))
+    _add_network()
     with tempfile.TemporaryDirectory(prefix="barrio-bench-") as folder, ExitStack() as stack:
         central = Central(Path(folder) / "central", heartbeat=HEARTBEAT_SECONDS)
         stack.callback(central.program.stop)
@@ -43,7 +59,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         programs = {"central": central.program.process.pid, "peer": peers[0].program.process.pid}
         before = {name: _processor_seconds(pid) for name, pid in programs.items()}
         began = time.monotonic()
-        time.sleep(arguments.seconds)
+        time.sleep(seconds)
         took = time.monotonic() - began
         return {
             name: _figures(pid) | {"processor_percent": round(100 * (_processor_seconds(pid) - before[name]) / took, 3)}
@@ -51,12 +67,25 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         }
 
 
+def _add_network() -> None:
+    """One on which to announce: a wire from this host to itself."""
+    for words in (
+        "link add eth0 type veth peer name eth1",
+        "link set eth1 up",
+        "link set eth0 up",
+        "address add 10.77.0.2/24 dev eth0",
+    ):
+        subprocess.run(["ip", *words.split()], check=True)
+
+
 def _peer(folder: Path, name: str, central: Central, stack: ExitStack) -> HeadlessPeer:
     share = folder / f"share of {name}"
     share.mkdir()
     for number in range(FILES):
         (share / f"{name} {number}.txt").write_text(f"{name} {number}\n" * 20)
-    peer = HeadlessPeer(folder / name, name, central.invite()).start()
+    peer = HeadlessPeer(folder / name, name, central.invite())
+    peer.listen = "0.0.0.0:0"
+    peer.start()
     stack.callback(peer.stop)
     peer.verb("share", "add", str(share))
     peer.wait_indexed(FILES)
@@ -118,3 +147,9 @@ def _processor_seconds(pid: int) -> float:
         tasks = Path(f"/proc/{one}/task").iterdir()
         nanoseconds += sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
     return ended + nanoseconds / 1e9
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=60)
+    print(json.dumps(measure(**vars(parser.parse_args()))))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 from peer_core.library.types import ShareState
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     try:
         tree = root / "tree"
         make_tree(tree, options.files)
-        library = Library(root / "data" / "library.sqlite", rescan_seconds=86_400, watch=False)
+        library = Library(root / "data" / "library.sqlite", rescan_seconds=86_400, watch=Watch.NO)
         library.start()
         try:
             library.add_share(tree)

@@ -1,6 +1,5 @@
 """`barrio`: the desktop."""
 
-import multiprocessing
 import os
 import sys
 
@@ -10,7 +9,6 @@ from protos.operating import logs
 
 
 def main() -> int:
-    multiprocessing.freeze_support()
     peer_host.be_helper_if_asked()
     options = parse(sys.argv[1:])
     logs.set_up("warning", "text", with_children=True)

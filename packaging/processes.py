@@ -19,8 +19,19 @@ MODULES = {"barrio": "desktop", "barrio-peer": "peer_core", "barrio-central": "c
 APART = {"BARRIO_KEYRING": "off", "BARRIO_CONFIG": os.devnull}
 
 
+# Where frozen programs are, to be run instead of the checkout's.
+_bundles: list[Path] = []
+
+
+def use_bundles(folder: Path) -> None:
+    """From now on the programs are those of the bundles in `folder`."""
+    _bundles[:] = [folder]
+
+
 def command(program: str) -> list[str]:
-    """The command line of one of Barrio's programs, in the Python that runs now."""
+    """The command line of one of Barrio's programs, in the Python that runs now or of its bundle."""
+    if _bundles:
+        return [str(_bundles[0] / program / program)]
     return [sys.executable, "-m", MODULES[program]]
 
 

@@ -23,6 +23,7 @@ from peer_core.errors import BarrioError, ConflictError, NotJoinedError, Storage
 from peer_core.identity import enrolment
 from peer_core.identity.key_store import KeyStore
 from peer_core.identity.store import Identity
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 from peer_core.library.types import Share
 from peer_core.limits.intake import Intake
@@ -59,7 +60,12 @@ class Peer:
     """One member's node. Also what the local API asks (the protocol `LocalPeer`)."""
 
     def __init__(
-        self, data_dir: Path, overrides: Mapping[str, Value | None] | None = None, *, strict: bool = False
+        self,
+        data_dir: Path,
+        overrides: Mapping[str, Value | None] | None = None,
+        *,
+        strict: bool = False,
+        watch: Watch = Watch.APART,
     ) -> None:
         """`overrides`: settings from the command line. `strict`: `start` fails when the peer cannot go online;
         otherwise the local API runs all the same and tells why."""
@@ -67,6 +73,7 @@ class Peer:
         self.token = secrets.token_urlsafe(32)
         self._overrides = overrides
         self._strict = strict
+        self._watch = watch
         self._lock = FolderLock(data_dir)
         self._sent, self._received = Meter(), Meter()
         # One join at a time; and nobody goes online while the peer stops. In this order.
@@ -128,6 +135,7 @@ class Peer:
             rescan_seconds=float(self._settings.number("rescan_seconds")),
             excluded=[self.data_dir],
             on_change=self._library_changed,
+            watch=self._watch,
         )
         store = TransferStore(self.data_dir / "transfers.sqlite", self.data_dir / "transfers")
         self._limits = Policy(self._settings)

@@ -38,6 +38,7 @@ UNUSED_MODULES = [
     "idlelib",
     "lib2to3",
     "markdown_it",
+    "multiprocessing",
     "numpy",
     "pdb",
     "pkg_resources",
@@ -51,6 +52,7 @@ UNUSED_MODULES = [
     "turtle",
     "unittest",
     "watchdog.tricks",
+    "werkzeug.debug",
     "yaml",
 ]
 

@@ -104,6 +104,7 @@ def _set_up_logging(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     # Only this verb hosts a peer: the others start without its servers.
     from peer_core.cli.answering import answers
+    from peer_core.library.keeper import Watch
     from peer_core.peer import Peer
 
     if arguments.check:
@@ -113,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise NotJoinedError(f"This device is in no barrio yet; first run: {first}.")
     manager = Manager.take(os.environ)
     with stop_signals() as stop:
-        peer = Peer(arguments.data_dir, run_settings.overrides(arguments.found), strict=True)
+        peer = Peer(arguments.data_dir, run_settings.overrides(arguments.found), strict=True, watch=Watch.INSIDE)
         with manager.starting():
             peer.start()
         try:

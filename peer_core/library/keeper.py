@@ -8,9 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from enum import Enum
 
 from peer_core.errors import StorageError
 from peer_core.library.helper import Helper
+from peer_core.library.helper_thread import HelperThread
 from peer_core.library.index import Index
 from peer_core.library.marks import Marks
 from peer_core.library.records import ShareRow
@@ -26,14 +28,25 @@ STOP_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+class Watch(Enum):
+    """Where changes are looked for as they happen: nowhere, in this process, or in one of its own.
+
+    A storm of changes takes its time from whatever else the process does; one of its own takes 11 MB.
+    """
+
+    NO = "no"
+    INSIDE = "inside"
+    APART = "apart"
+
+
 class Keeper:
     """Asks the worker for looks when they are due; `poke` after a change of the shares."""
 
-    def __init__(self, index: Index, worker: Indexing, *, rescan_seconds: float, watch: bool) -> None:
+    def __init__(self, index: Index, worker: Indexing, *, rescan_seconds: float, watch: Watch) -> None:
         self._index = index
         self._worker = worker
         self._rescan_seconds = rescan_seconds
-        self._watcher = Watcher(worker.ask) if watch else None
+        self._watcher = None if watch is Watch.NO else Watcher(worker.ask, apart=watch is Watch.APART)
         # A network drive that is gone may hang a call in the system for ever, and must not keep the process.
         self._thread = threading.Thread(target=self._run, name="library", daemon=True)
         self._wake = threading.Condition()
@@ -105,22 +118,40 @@ def _is_there(share: ShareRow) -> bool:
 
 
 class Watcher:
-    """The watcher process, seen from the peer's: which shares it watches, and what it says of them."""
+    """The watcher, seen from the library: which shares it watches, and what it says of them."""
 
-    def __init__(self, ask: Callable[[Mapping[int, Marks]], None]) -> None:
-        config = {"quiet_seconds": QUIET_SECONDS, "longest_seconds": LONGEST_SECONDS}
+    def __init__(self, ask: Callable[[Mapping[int, Marks]], None], *, apart: bool) -> None:
         self._ask = ask
-        self._helper = Helper(
+        self._helper = self._process() if apart else self._inside()
+        self._lock = threading.Lock()
+        # Under _lock.
+        self._shares: list[list[object]] = []
+        self._troubles: dict[int, str] = {}
+
+    def _process(self) -> Helper:
+        config = {"quiet_seconds": QUIET_SECONDS, "longest_seconds": LONGEST_SECONDS}
+        return Helper(
             "library-watcher",
             ["watcher", json.dumps(config)],
             greeting=lambda: [self._order()],
             received=self._received,
             ended=lambda _: bool(self._watched()),
         )
-        self._lock = threading.Lock()
-        # Under _lock.
-        self._shares: list[list[object]] = []
-        self._troubles: dict[int, str] = {}
+
+    def _inside(self) -> HelperThread:
+        def work(line: HelperThread) -> None:
+            # Only who watches needs the library that does.
+            from peer_core.library.watching import watch
+
+            watch(line, quiet_seconds=QUIET_SECONDS, longest_seconds=LONGEST_SECONDS)
+
+        return HelperThread(
+            "library-watcher",
+            work,
+            greeting=lambda: [self._order()],
+            received=self._received,
+            ended=lambda _: bool(self._watched()),
+        )
 
     @property
     def pid(self) -> int | None:

@@ -12,7 +12,7 @@ from peer_core.library import rules
 from peer_core.library.browsing import Browsing
 from peer_core.library.disk import is_hidden, is_link, reason, renumbered_devices, signature_of
 from peer_core.library.index import KIND, Index
-from peer_core.library.keeper import Keeper
+from peer_core.library.keeper import Keeper, Watch
 from peer_core.library.ledger import Ledger
 from peer_core.library.records import Done, Report, ShareRow
 from peer_core.library.remote import Indexing, in_a_process
@@ -31,7 +31,7 @@ class Library:
     """What this device shares; `browsing` shows it as others see it, `ledger` knows what the central holds of it.
 
     `excluded`: folders that are never shared, such as the data folder. `on_change` is called in any thread when the
-    journal has grown. `watch`: whether changes are looked for when they happen, and not at the regular looks only.
+    journal has grown. `watch`: who looks for changes when they happen; with nobody they are found at the regular looks.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Library:
         rescan_seconds: float = 900.0,
         excluded: Sequence[Path] = (),
         on_change: Callable[[], None] = lambda: None,
-        watch: bool = True,
+        watch: Watch = Watch.APART,
         worker: MakeWorker = in_a_process,
     ) -> None:
         """Opens the index, and brings an older one up to date. Raises DataVersionError and StorageError."""

@@ -60,12 +60,15 @@ class Watched:
 
 
 def watch(parent: Parent, *, quiet_seconds: float, longest_seconds: float) -> None:
-    """Until there is nothing to watch."""
+    """Until there is nothing to watch. In a process of its own or in a thread; leaves nothing running."""
     # WORKAROUND watchdog 7.1, as below: meeting a folder twice is no mistake.
     warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
     watching = _Watching(parent, quiet_seconds, longest_seconds)
     parent.hear(watching.heard)
-    watching.run()
+    try:
+        watching.run()
+    finally:
+        watching.close()
 
 
 class _Watching:
@@ -128,6 +131,10 @@ class _Watching:
                 self._follow(wanted)
                 if not wanted:
                     return
+
+    def close(self) -> None:
+        for share in list(self._observers):
+            self._end(share)
 
     def _has_work(self) -> bool:
         due = self._quiet.due()

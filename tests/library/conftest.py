@@ -9,6 +9,7 @@ import pytest
 from library_kit import in_this_process
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library, MakeWorker
 from peer_core.library.remote import in_a_process
 from peer_core.library.types import Share, ShareState
@@ -24,7 +25,7 @@ def manifest_of(data: bytes) -> Manifest:
 class Room:
     """`folder` is there to be shared; the library's own files are beside it."""
 
-    def __init__(self, root: Path, worker: MakeWorker = in_this_process, watch: bool = False) -> None:
+    def __init__(self, root: Path, worker: MakeWorker = in_this_process, watch: Watch = Watch.NO) -> None:
         self.root = root
         self.worker = worker
         self.watch = watch
@@ -128,7 +129,7 @@ def new_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
         room.library.stop()
 
 
-def _rooms(root: Path, watch: bool) -> Iterator[Callable[[], Room]]:
+def _rooms(root: Path, watch: Watch) -> Iterator[Callable[[], Room]]:
     rooms: list[Room] = []
 
     def make() -> Room:
@@ -143,13 +144,25 @@ def _rooms(root: Path, watch: bool) -> Iterator[Callable[[], Room]]:
 @pytest.fixture
 def new_process_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
     """Makes rooms as they are in a peer: with their worker in another process. They run and share nothing yet."""
-    yield from _rooms(tmp_path, watch=False)
+    yield from _rooms(tmp_path, Watch.NO)
+
+
+@pytest.fixture(params=[Watch.APART, Watch.INSIDE], ids=lambda watch: watch.value)
+def new_watched_room(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Room]]:
+    """The same, and their folders are watched, by another process or by a thread of this one."""
+    yield from _rooms(tmp_path, request.param)
 
 
 @pytest.fixture
-def new_watched_room(tmp_path: Path) -> Iterator[Callable[[], Room]]:
-    """The same, and their folders are watched."""
-    yield from _rooms(tmp_path, watch=True)
+def room_watched_apart(tmp_path: Path) -> Iterator[Room]:
+    for make in _rooms(tmp_path, Watch.APART):
+        yield make()
+
+
+@pytest.fixture
+def room_watched_inside(tmp_path: Path) -> Iterator[Room]:
+    for make in _rooms(tmp_path, Watch.INSIDE):
+        yield make()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from holders import manifest_of, wait_until
 
 from peer_core.errors import StorageError
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 from peer_core.library.loose import Refused, listed
 from peer_core.library.packer import PackedFile, Packer
@@ -214,7 +215,7 @@ def test_hashes_of_shared_files_are_taken_from_the_index(
 ) -> None:
     shared = tmp_path / "shared"
     old(shared / "in" / "film.mkv", b"x" * MIB)
-    library = Library(tmp_path / "library.sqlite", watch=False)
+    library = Library(tmp_path / "library.sqlite", watch=Watch.NO)
     library.start()
     try:
         library.add_share(shared)

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from library_kit import in_this_process
 
 from peer_core.content import Manifest, piece_hash, piece_size_for
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 from peer_core.library.types import ShareState
 
@@ -50,7 +51,9 @@ class DiskAndJournal(RuleBasedStateMachine):
         self.looked_meanwhile = True
 
     def new_library(self) -> Library:
-        return Library(self.root / "data" / "library.sqlite", rescan_seconds=3600, watch=False, worker=in_this_process)
+        return Library(
+            self.root / "data" / "library.sqlite", rescan_seconds=3600, watch=Watch.NO, worker=in_this_process
+        )
 
     @initialize()
     def begin(self) -> None:

@@ -120,8 +120,8 @@ def test_stop_is_quick_while_a_huge_file_is_read(process_room: Room) -> None:
     assert not is_alive(pid)
 
 
-def test_helpers_that_do_not_answer_are_ended(watched_room: Room) -> None:
-    room = watched_room
+def test_helpers_that_do_not_answer_are_ended(room_watched_apart: Room) -> None:
+    room = room_watched_apart
     room.share()
     room.until(lambda: len(room.library.processes()) == 2)
     pids = room.library.processes().values()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peer_core.library import rules
+from peer_core.library.keeper import Watch
 from peer_core.library.library import Library
 from peer_core.library.types import ShareState
 
@@ -142,7 +143,7 @@ def test_a_file_that_becomes_unreadable_is_withdrawn_with_a_reason(
 
 def test_its_rights_are_watched(tmp_path: Path, as_ordinary_user: Callable[[], None], room: Room) -> None:
     # The rights are this process's, so that the worker has to be in it.
-    watched = type(room)(tmp_path / "watched", watch=True)
+    watched = type(room)(tmp_path / "watched", watch=Watch.APART)
     try:
         watched.start().share()
         # The watcher is another process, which begins as whoever started it.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peer_core.library import watching
 from peer_core.library.watching import Watched, watch, why
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def test_a_storm_is_found_as_a_whole(watched_room: Room) -> None:
     assert len(room.listen(1000)) == count
 
 
-def test_a_watcher_that_dies_is_replaced_and_what_it_missed_is_found(watched_room: Room) -> None:
-    room = watched(watched_room)
+def test_a_watcher_that_dies_is_replaced_and_what_it_missed_is_found(room_watched_apart: Room) -> None:
+    room = watched(room_watched_apart)
     pid = room.library.processes()["watcher"]
     os.kill(pid, signal.SIGSTOP)
     room.write("missed", b"m")
@@ -155,11 +156,55 @@ def test_a_share_that_comes_back_is_watched_again(
     room.until(lambda: room.paths() == {"a", "b"})
 
 
-def test_removed_shares_are_not_watched(watched_room: Room) -> None:
-    room = watched(watched_room)
+def test_removed_shares_are_not_watched(room_watched_apart: Room) -> None:
+    room = watched(room_watched_apart)
     assert "watcher" in room.library.processes()
     room.library.remove_share("folder")
     room.until(lambda: "watcher" not in room.library.processes())
+
+
+def observers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "inotify" in type(thread).__module__]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of inotify")
+def test_inside_removed_shares_leave_no_thread_and_others_are_watched_again(room_watched_inside: Room) -> None:
+    room = watched(room_watched_inside)
+    assert "watcher" not in room.library.processes()
+    assert observers()
+    room.library.remove_share("folder")
+    room.until(lambda: not observers())
+    room.write("before", b"b")
+    watched_again = room.library.work().looks
+    room.share()
+    room.until(lambda: observers() and room.library.work().looks > watched_again)
+    room.quiet()
+    room.write("after", b"a")
+    room.until(lambda: room.paths() == {"before", "after"})
+
+
+def test_inside_a_failure_begins_again_and_what_was_missed_is_found(
+    room_watched_inside: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = room_watched_inside
+    failures = [RuntimeError("broken"), OSError(errno.EIO, "broken")]
+    real = watching.observing
+
+    def breaks_first(*args: Any) -> Any:
+        if failures:
+            raise failures.pop(0)
+        return real(*args)
+
+    monkeypatch.setattr(watching, "observing", breaks_first)
+    monkeypatch.setattr(watching, "RETRY_SECONDS", 0.2)
+    room.share()
+    room.write("missed", b"m")
+    room.until(lambda: not failures and room.paths() == {"missed"})
+    assert "it begins again" in caplog.text
+    room.until(lambda: not room.library.unwatched())
+    room.quiet()
+    room.write("seen", b"s")
+    room.until(lambda: room.paths() == {"missed", "seen"})
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of inotify")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from central import config
 from central.errors import StartError
+from central.invites import write_duration
 from protos.operating.settings_file import Found, SettingsError, SettingsFile, explain, strange_variables
 
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
@@ -26,6 +27,9 @@ def check(options: argparse.Namespace, found: Mapping[str, Found], file: Setting
         key: Found(derived[key], one.source) if key in derived and one.source == "default" else one
         for key, one in found.items()
     }
+    expires = found["expires"]
+    assert isinstance(expires.value, int)
+    shown["expires"] = Found(write_duration(expires.value), expires.source)
     rows = explain(shown, lambda value: None if value is None else _PASSWORD.sub(r"\1:…@", str(value)))
     notes = strange_variables(os.environ, [setting.known for setting in config.SETTINGS], OTHERS)
     where = str(file.path) if file.path else None

@@ -8,15 +8,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from central import __version__, config
 from central.authority import Authority
 from central.backup import Backup, make_backup
-from central.catalogue.sqlite.store import totals
 from central.checking import check
 from central.config import Address, Setting
 from central.data_folder import AUTHORITY_FOLDER, is_served, running
@@ -24,11 +22,14 @@ from central.database import Database, is_full, storage_error
 from central.domain import Quota
 from central.errors import CentralError, StartError, UnhealthyError
 from central.invites import make_invite
+from central.known_ports import read_ports
 from central.members import MemberRow, list_members, revoke
 from central.restoring import restore_backup
+from central.stats import collect_stats
 from protos.agreed import Invite
 from protos.operating import logs
 from protos.operating.settings_file import Found, SettingsError, find_file, settle
+from protos.operating.usage import Parser, typed_again
 
 SERVE = (
     config.LISTEN,
@@ -47,9 +48,7 @@ INVITE = (config.USES, config.EXPIRES, config.HOST, config.LISTEN, config.ENROL)
 
 def build_parser() -> argparse.ArgumentParser:
     """All options and verbs; also read by the documentation's tests."""
-    parser = argparse.ArgumentParser(
-        prog="barrio-central", description="The directory of a barrio: who is here, and who holds what."
-    )
+    parser = Parser(prog="barrio-central", description="The directory of a barrio: who is here, and who holds what.")
     parser.add_argument("--version", action="version", version=f"barrio-central {__version__}")
     config.DATA_DIR.add_to(parser)
     _config(parser)
@@ -71,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    verbs: "argparse._SubParsersAction[Parser]",
     name: str,
     help_text: str,
     settings: Sequence[Setting] = (),
@@ -109,7 +108,7 @@ def run(argv: Sequence[str]) -> int:
             print(f"barrio-central: {problem}", file=sys.stderr)
         return 2
     except CentralError as error:
-        print(f"barrio-central: {error.message}", file=sys.stderr)
+        print(f"barrio-central: {_as_typed(options, error.message)}", file=sys.stderr)
         return 1
     except sqlite3.Error as error:
         path = config.database_path(options.database, options.data_dir)
@@ -133,6 +132,13 @@ def _settle(options: argparse.Namespace) -> None:
     for key, one in found.items():
         setattr(options, key, one.value)
     options.found = found
+
+
+def _as_typed(options: argparse.Namespace, sentence: str) -> str:
+    """With the data folder and the settings file that were given as options."""
+    data_dir: Found = options.found["data_dir"]
+    given = data_dir.value if data_dir.source == config.DATA_DIR.known.option else None
+    return typed_again(sentence, "barrio-central", {"data-dir": given, "config": options.config})
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -166,7 +172,7 @@ def _invite(options: argparse.Namespace) -> None:
     database = _open(options)
     try:
         authority = Authority.load(options.data_dir / AUTHORITY_FOLDER)
-        enrol = _enrolment_port(options)
+        enrol = _enrolment_port(options, database)
         host = options.host or _guess_host(enrol)
         token = make_invite(database, options.uses, options.expires, int(time.time()))
     finally:
@@ -175,10 +181,12 @@ def _invite(options: argparse.Namespace) -> None:
     print(json.dumps({"invite": invite}) if options.json else invite)
 
 
-def _enrolment_port(options: argparse.Namespace) -> Address:
-    """That of the server that runs now, otherwise the configured one."""
+def _enrolment_port(options: argparse.Namespace, database: Database) -> Address:
+    """That of the server that runs now, otherwise the configured one; for port 0, the one that it had before."""
     server = running(options.data_dir)
     address = Address.parse(server.enrol) if server else config.enrol_address(options.listen, options.enrol)
+    if address.port == 0:
+        address = replace(address, port=read_ports(database).enrol)
     if address.port == 0:
         raise StartError("the enrolment port is chosen when the server starts; start barrio-central serve first")
     return address
@@ -238,7 +246,7 @@ def _revoke(options: argparse.Namespace) -> None:
 def _stats(options: argparse.Namespace) -> None:
     database = _open(options)
     try:
-        stats = _collect_stats(database, options.data_dir)
+        stats = collect_stats(database, options.data_dir)
     finally:
         database.close()
     if options.json:
@@ -248,24 +256,6 @@ def _stats(options: argparse.Namespace) -> None:
         print(
             f"{name.replace('_', ' '):<16} {value:,}" if type(value) is int else f"{name.replace('_', ' '):<16} {value}"
         )
-
-
-def _collect_stats(database: Database, data_dir: Path) -> dict[str, Any]:
-    served = is_served(data_dir)
-    rows = list_members(database, served)
-    read = database.read().execute
-    name = read("SELECT value FROM setting WHERE key = 'network_name'").fetchone()
-    open_invites = read("SELECT count(*) FROM invite WHERE used < uses AND expires > ?", (time.time(),)).fetchone()[0]
-    return {
-        "network_name": name[0] if name else "",
-        "serving": served,
-        "members": sum(not row.revoked for row in rows),
-        "revoked": sum(row.revoked for row in rows),
-        "online": sum(row.online for row in rows),
-        **asdict(totals(database)),
-        "open_invites": open_invites,
-        "database_bytes": database.path.stat().st_size,
-    }
 
 
 def _health(options: argparse.Namespace) -> None:
@@ -294,11 +284,8 @@ def _restore(options: argparse.Namespace) -> None:
     database = config.database_path(options.database, options.data_dir)
     backup = restore_backup(options.file, database, options.data_dir)
     made = datetime.fromtimestamp(backup.made, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    _tell(
-        options,
-        backup,
-        f"“{backup.network_name}” of {made} is in {options.data_dir}; start it with: barrio-central serve",
-    )
+    start = _as_typed(options, "start it with: barrio-central serve")
+    _tell(options, backup, f"“{backup.network_name}” of {made} is in {options.data_dir}; {start}")
 
 
 def _tell(options: argparse.Namespace, backup: Backup, sentence: str) -> None:

@@ -126,6 +126,8 @@ class Setting:
     default: str | None
     metavar: str
     help: str
+    # Whether the file may have it as a number, too.
+    counts: bool = False
 
     @property
     def known(self) -> Known:
@@ -147,6 +149,8 @@ class Setting:
     def _typed(self, value: object) -> Any:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError(f"{value!r} is not {self.metavar}")
+        if not isinstance(value, str) and not self.counts:
+            raise ValueError(f'a text is expected; in quotes: "{value}"')
         return self.read(str(value))
 
 
@@ -163,7 +167,7 @@ ENROL = Setting(
 )
 HTTP = Setting("http", Address.parse, "127.0.0.1:51017", "HOST:PORT", "metrics and health")
 DATABASE = Setting("database", str, None, "URL", "where the database is; default: SQLite inside the data folder")
-HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there")
+HEARTBEAT = Setting("heartbeat", _heartbeat, "30", "SECONDS", "how often peers say that they are there", True)
 NAME = Setting(
     "name",
     _network_name,
@@ -171,11 +175,11 @@ NAME = Setting(
     "NAME",
     "name of the barrio; default: as it was, at first this machine's",
 )
-MEMBER_ENTRIES = Setting("member-entries", _at_least_one, "2000000", "N", "how many files one member may publish")
+MEMBER_ENTRIES = Setting("member-entries", _at_least_one, "2000000", "N", "how many files one member may publish", True)
 MEMBER_TEXT = Setting(
-    "member-text", _at_least_one, "536870912", "BYTES", "how many bytes the paths of one member's files may have"
+    "member-text", _at_least_one, "536870912", "BYTES", "how many bytes the paths of one member's files may have", True
 )
-USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in")
+USES = Setting("uses", _uses, "1", "N", "how many peers the invite lets in", True)
 EXPIRES = Setting("expires", parse_duration, "7d", "DURATION", "how long the invite holds, such as 30m, 12h or 7d")
 HOST = Setting("host", _host, None, "NAME", "how invitees reach this machine; default: a guess")
 

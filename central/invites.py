@@ -34,6 +34,12 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def write_duration(seconds: int) -> str:
+    """As `parse_duration` reads it, in the largest unit that fits; days rather than weeks."""
+    units = [unit for unit in ("d", "h", "m") if seconds % _UNITS[unit] == 0]
+    return f"{seconds // _UNITS[units[0]]}{units[0]}" if units else f"{seconds}s"
+
+
 def make_invite(database: Database, uses: int, seconds: int, now: int) -> str:
     """Makes an invite for `uses` peers that lasts `seconds`; returns its token."""
     if not 1 <= uses <= MAX_USES:

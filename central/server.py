@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from central.errors import StorageError
 from central.gate import Gate
 from central.housekeeping import Housekeeper
 from central.http_status import HttpStatus
+from central.known_ports import KnownPorts, Ports, as_before
 from central.members import Members, Revocations, revoked_publishers
 from central.metrics import Metrics
 from central.ports import RECEIVERS, Port, PortPlan, check_free
@@ -103,6 +104,12 @@ class Server:
         database = Database.create(options.database)
         stack.callback(database.close)
         self.database = database
+        ports = KnownPorts(database)
+        options = replace(
+            options,
+            listen=as_before("listen", options.listen, ports.known.listen),
+            enrol=as_before("enrol", options.enrol, ports.known.enrol),
+        )
         network_name = _network_name(database, options.name)
         # The scribe holds the lock too: one that outlives a killed central ends before the next one begins.
         self.catalogue = catalogue = SqliteCatalogue(
@@ -131,6 +138,7 @@ class Server:
         housekeeper.every(0.5, "leases", presence.sweep)
         housekeeper.every(1.0, "revocations", lambda: _notice_revocations(revocations, database, catalogue))
         housekeeper.every(min(FLUSH_SECONDS, options.heartbeat_seconds), "presence", presence.flush)
+        housekeeper.every(2.0, "known ports", lambda: ports.reached() if presence.count() else None)
         housekeeper.every(2.0, "cleaning", catalogue.clean)
         housekeeper.every(10.0, "popular names", catalogue.raise_popular)
         housekeeper.every(2.0, "scribe", catalogue.rest)
@@ -156,6 +164,7 @@ class Server:
         enrolment.directory_port = port.address.port
         stack.callback(enrol_port.end_stop)
         enrol_port.serve(ENROLMENT, enrol_gate.for_all(ENROLMENT, EnrolmentService(enrolment).methods))
+        ports.started(Ports(port.address.port, enrol_port.address.port))
         # Both ports begin to stop before either is waited for.
         stack.callback(port.begin_stop)
         self.addresses = Running(os.getpid(), str(port.address), str(enrol_port.address), str(http.address))

@@ -16,7 +16,7 @@ from desktop.central_host import CentralHost, own_address
 from desktop.context import Context
 from desktop.hosting import HostError
 from desktop.look import Look
-from desktop.peer_host import OtherPeer, OwnPeer, PeerHost
+from desktop.peer_host import FOLDER_IN_USE, OtherPeer, OwnPeer, PeerHost, running_peer
 from desktop.runtime import Runtime
 from desktop.session import Session
 from desktop.single_instance import SingleInstance, hand_over, instance_name
@@ -27,6 +27,7 @@ from desktop.views.starting_page import StartingPage
 from desktop.views.window import Window
 from desktop.window_settings import WindowSettings
 from desktop.words import Words, choose_language
+from protos.sentences import sentence_of
 
 FIRST_PAINT_SECONDS = 1.0
 LOOK_AROUND_SECONDS = 10.0
@@ -64,6 +65,7 @@ class Desktop:
         self.host: PeerHost = OwnPeer(options.data_dir)
         if options.connect is not None and options.token is not None:
             self.host = OtherPeer(options.connect, options.token)
+        self._usual_host = self.host
         self.central = CentralHost(options.data_dir, settings.central_listen, settings.central_enrol)
         self.tasks = Tasks()
         self.session: Session | None = None
@@ -175,7 +177,10 @@ class Desktop:
             if session.trouble is not None:
                 raise session.trouble
         except (ApiError, HostError) as error:
-            page.refuse(*self.context.words.problem(error.code, error.title, error.detail))
+            # The other one may have ended meanwhile.
+            self.host = self._usual_host
+            other = running_peer(self._options.data_dir) if sentence_of(error.detail).code == FOLDER_IN_USE else None
+            page.refuse(*self.context.words.problem(error.code, error.title, error.detail), other is not None)
             return
         assert session.status is not None
         session.start()
@@ -183,6 +188,12 @@ class Desktop:
             self._show_shell()
         else:
             self._show_first_run(session.status)
+
+    def _open_running(self) -> None:
+        """The peer that has the data folder, instead of one of this process; if it has ended, one of this process."""
+        found = running_peer(self._options.data_dir)
+        self.host = OtherPeer(found.url, found.token) if found is not None else self._usual_host
+        self.connect()
 
     async def _join(self, page: FirstRunPage, invite: str, name: str) -> None:
         session = self.session
@@ -229,6 +240,7 @@ class Desktop:
             return shown
         page = StartingPage(self.context)
         page.again.connect(self.connect)
+        page.other_wanted.connect(self._open_running)
         page.quit_wanted.connect(self.quit)
         self.window.show_page(page)
         return page

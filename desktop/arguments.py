@@ -1,6 +1,5 @@
 """The command line of `barrio` and its environment; links. Pure, but for reading the token's file."""
 
-import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import platformdirs
 
 from desktop import __version__
 from protos.agreed import Invite, decode_id
+from protos.operating.usage import Parser
 
 ALREADY_OPEN = "Barrio is already open; it was brought to the front"
 _GOOD_LINKS = "barrio://192.168.1.20:51016/join#TOKEN.FINGERPRINT or barrio://content/CONTENT_ID?name=Song.flac"
@@ -49,7 +49,7 @@ def parse_link(text: str) -> Invite | ContentLink:
 def parse(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Options:
     """Ends the process with status 2 and one sentence on wrong usage."""
     env = os.environ if environment is None else environment
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="barrio",
         description="Find and fetch what the people around you share.",
         epilog="Each option has an environment variable: BARRIO_DATA_DIR, BARRIO_CONNECT, BARRIO_TOKEN_FILE.",

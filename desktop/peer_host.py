@@ -4,6 +4,7 @@
 """
 
 import importlib
+import json
 import sys
 import threading
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from peer_core.peer import Peer
 
 
-# How peer_core names it; not imported from there, since that would cost every start.
+# How peer_core names them; not imported from there, since that would cost every start.
 HELPER_ARGUMENT = "--barrio-helper"
+LOCAL_API_FILE = "local-api.json"
+# The code of the sentence that the data folder is another process's.
+FOLDER_IN_USE = "data-folder-in-use"
 
 
 def be_helper_if_asked() -> None:
@@ -77,6 +81,17 @@ class OwnPeer:
         if self._peer is not None:
             self._peer.stop()
             self._peer = None
+
+
+def running_peer(data_dir: Path) -> Endpoint | None:
+    """The peer that runs with this data folder in another process, where it says how to reach it. Reads a file."""
+    try:
+        told = json.loads((data_dir / LOCAL_API_FILE).read_text("utf-8"))
+        url, token = told["url"], told["token"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    is_here = isinstance(url, str) and url.startswith("http://127.0.0.1:")
+    return Endpoint(url, token) if is_here and isinstance(token, str) else None
 
 
 class OtherPeer:

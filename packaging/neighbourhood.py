@@ -6,7 +6,6 @@ is cleaned up at the end.
 
 import argparse
 import hashlib
-import os
 import re
 import shutil
 import signal
@@ -19,17 +18,13 @@ from types import FrameType
 from processes import Central, HeadlessPeer, Program, command, wait_for
 from samples import make_samples
 
+from desktop.display import NONE, display_trouble
+
 TYPES_FIRST = "plaza"
 
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-def has_display() -> bool:
-    return sys.platform in ("win32", "darwin") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
-    )
 
 
 class Neighbourhood:
@@ -126,9 +121,12 @@ def main() -> int:
             signal.signal(getattr(signal, name), _end)
     root = Path(tempfile.mkdtemp(prefix="barrio-"))
     neighbourhood = None
+    trouble = None if options.terminal else display_trouble()
+    if trouble is not None and trouble != NONE:
+        say(f"{trouble}; everything runs in the terminal")
     try:
         neighbourhood = Neighbourhood(root, options.recording_seconds)
-        if options.terminal or not has_display():
+        if options.terminal or trouble is not None:
             return in_terminal(neighbourhood, root)
         return in_window(neighbourhood, root, options.link)
     except KeyboardInterrupt:

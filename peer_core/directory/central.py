@@ -35,6 +35,7 @@ DEADLINE_SECONDS = 10.0
 LEAST_DEADLINE_SECONDS = 3.0
 QUERY_DEADLINE_SECONDS = 6.0
 MAX_MESSAGE = 4 << 20
+_SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # The year 9999.
 MAX_TIME = 253_402_300_800
 
@@ -85,6 +86,8 @@ class CentralClient:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._last_answer = 0.0
+        # Whether the last call that ended was answered, be it with a refusal; any thread.
+        self.answers = True
         self._closed = False
 
     @property
@@ -183,10 +186,12 @@ class CentralClient:
             try:
                 answer = call(request, timeout=deadline)
             except grpc.RpcError as error:
+                self.answers = error.code() not in _SILENT
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_answer < began:
                     self._give_up(channel)
                 raise
             self._last_answer = time.monotonic()
+            self.answers = True
             return answer
 
     def _give_up(self, channel: grpc.Channel) -> None:

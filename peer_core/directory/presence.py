@@ -61,11 +61,16 @@ class Presence:
         self._next_beat = 0.0
         # Written by the thread alone, read by any.
         self.pace = FIRST_PACE
-        self.reachable = False
+        self._reachable = False
         self.since: datetime | None = None
         self.trouble: BarrioError | None = None
         # Seconds by which the central's clock is ahead of this one, None before it told.
         self.clock_offset: float | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """By the last attempt of any call, a question too: the next heartbeat may be half a minute away."""
+        return self._reachable and self._central.answers
 
     def start(self) -> None:
         self._loop.start()
@@ -84,11 +89,15 @@ class Presence:
             log.info("the addresses are %s now", ", ".join(self._whereabouts.current))
             self._central.renew_channel()
             self._on_moved()
-        elif self._registered and time.monotonic() < self._next_beat:
+        elif self._registered and not self._is_doubted() and time.monotonic() < self._next_beat:
             return self._until_next()
         seconds = self._speak()
         self._next_beat = time.monotonic() + seconds
         return self._until_next() if self._registered else seconds
+
+    def _is_doubted(self) -> bool:
+        """A question found the central silent since the last heartbeat: the next one looks at once."""
+        return self._reachable and not self._central.answers
 
     def _until_next(self) -> float:
         return max(0.0, min(LOOK_SECONDS, self._next_beat - time.monotonic()))
@@ -161,14 +170,14 @@ class Presence:
         log.info("the certificate is renewed")
 
     def _set_reachable(self, reachable: bool, trouble: BarrioError | None) -> None:
-        if reachable != self.reachable or self.since is None:
+        if reachable != self._reachable or self.since is None:
             self.since = datetime.now(UTC)
             log.info(
                 "the central %s",
                 "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
             )
-        back = reachable and not self.reachable
-        self.reachable = reachable
+        back = reachable and not self._reachable
+        self._reachable = reachable
         self.trouble = trouble
         if back:
             self._on_back()

@@ -1,5 +1,6 @@
 """Settings of the central that are wrong are told in a sentence, before anything starts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from processes import run_command
 
 from central import config
+from central.invites import MAX_SECONDS, parse_duration, write_duration
 from protos.agreed import Invite, encode_id
 
 
@@ -72,3 +74,26 @@ def test_the_check_tells_all_that_is_wrong(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert any("host" in line and "without scheme" in line for line in lines)
     assert any("member_entries" in line and "'1e3' is no whole number of at least 1" in line for line in lines)
+
+
+def test_a_number_where_a_text_is_expected_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "central.toml"
+    file.write_text("name = 5\nexpires = 7\nuses = 3\nheartbeat = 1.5\n")
+    done = run_command("barrio-central", "--config", str(file), "serve", "--check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f'barrio-central: {file}: name: a text is expected; in quotes: "5"',
+        f'barrio-central: {file}: expires: a text is expected; in quotes: "7"',
+    ]
+
+
+def test_a_duration_is_told_as_it_is_written() -> None:
+    done = run_command("barrio-central", "serve", "--check")
+    assert re.search(r"^expires +7d  \(default\)$", done.stdout, re.MULTILINE), done.stdout
+
+
+@given(st.integers(1, MAX_SECONDS))
+@example(86400)
+@example(90)
+def test_durations_are_read_as_they_are_written(seconds: int) -> None:
+    assert parse_duration(write_duration(seconds)) == seconds

@@ -24,6 +24,7 @@ class Central:
         self.calls: list[tuple[str, tuple[str, ...]]] = []
         self.failures: list[Exception] = []
         self.ahead = 0.0
+        self.answers = True
 
     def _called(self, name: str, addresses: Sequence[str]) -> None:
         self.calls.append((name, tuple(addresses)))
@@ -105,3 +106,25 @@ def test_how_far_the_clocks_are_apart_is_known(tmp_path: Path) -> None:
     here.presence._step()
     assert here.presence.clock_offset is not None
     assert abs(here.presence.clock_offset - 3600) < 30
+
+
+def test_a_question_that_the_central_does_not_answer_counts_at_once(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    step, calls = here.presence._step, here.central.calls
+    step()
+    assert here.presence.reachable
+    step()
+    assert len(calls) == 1
+    here.central.answers = False
+    assert not here.presence.reachable
+    here.central.failures.append(CentralUnreachableError("no", "central-silent"))
+    step()
+    assert calls[-1][0] == "beat"
+    # From here on, the central's pace holds.
+    here.presence._next_beat = time.monotonic() + 60
+    step()
+    assert len(calls) == 2
+    here.presence._next_beat = 0.0
+    here.central.answers = True
+    step()
+    assert here.presence.reachable and here.backs == 2

@@ -209,3 +209,17 @@ def test_an_unreadable_file_and_a_vanished_folder_are_told(world: World) -> None
     (world.root / "elsewhere").rename(world.root / "a-files")
     a.verb("share", "rescan")
     wait_for(lambda: d.json("search", "bueno"), 15, "the file to be back")
+
+
+def test_the_status_says_what_the_last_search_found(make_world: Callable[..., World]) -> None:
+    # Long heartbeats: none notices by itself that the central is gone.
+    world = make_world(heartbeat=60.0)
+    peer = world.peer("alone")
+    wait_for(lambda: peer.status()["central"]["reachable"], 20, "the first registration")
+    world.central.program.kill()
+    refused = peer.try_verb("search", "anything")
+    assert refused.returncode == 1 and "central does not answer" in refused.stderr
+    assert not peer.status()["central"]["reachable"]
+    assert "out of reach" in peer.verb("status")
+    world.central.start()
+    wait_for(lambda: peer.status()["central"]["reachable"], 20, "the central to be found again")

@@ -44,7 +44,7 @@ def decode_id(text: str) -> bytes:
     # Several times as fast as base64.b32decode, which is not in C.
     number = int(text.translate(_DIGITS), 32)
     if number & 0xF:
-        raise ValueError(say("the id is not in its canonical form", "id-canonical"))
+        raise ValueError(say("check its last letter, which no id ends with", "id-canonical"))
     return (number >> 4).to_bytes(32, "big")
 
 

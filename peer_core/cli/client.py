@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from peer_core.cli.hints import PROGRAM
 from peer_core.data_folder import LOCAL_API_FILE, FolderLock, read_json
 from peer_core.errors import BarrioError, Fault, NotFoundError, StorageError
 
@@ -16,19 +17,22 @@ class NoPeerError(NotFoundError):
 
 
 class ApiError(BarrioError):
-    """What the peer answered, as an error of this process."""
+    """What the peer answered, as an error of this process. `status`: of the answer; 0 without one."""
 
-    def __init__(self, title: str, message: str, fault: Fault) -> None:
+    def __init__(self, title: str, message: str, fault: Fault, status: int = 0) -> None:
         super().__init__(message)
         self.title = title
         self.fault = fault
+        self.status = status
 
 
 class LocalClient:
     """Raises NoPeerError when no peer runs with that data folder, ApiError for what it refuses."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, program: str = PROGRAM) -> None:
+        """`program`: how the command line is called for this data folder."""
         self._data_dir = data_dir
+        self.program = program
         access = read_json(data_dir / LOCAL_API_FILE) if data_dir.is_dir() else None
         # A file that a killed peer left behind may lead to whatever has its port now.
         if access is None or not FolderLock.is_held(data_dir):
@@ -70,13 +74,22 @@ class LocalClient:
             return answer.json() if answer.content else None
         try:
             problem = answer.json()
-            raise ApiError(problem["title"], problem["detail"], Fault(problem["fault"]))
+            raise ApiError(problem["title"], problem["detail"], Fault(problem["fault"]), answer.status_code)
         except (ValueError, KeyError, TypeError) as error:
             raise ApiError(
-                "The peer refused", f"The peer answered with status {answer.status_code}.", Fault.ME
+                "The peer refused", f"The peer answered with status {answer.status_code}.", Fault.ME, answer.status_code
             ) from error
 
     def _no_peer(self) -> NoPeerError:
+        if not is_joined(self._data_dir):
+            return NoPeerError(
+                f"This device is in no barrio yet with the data folder {self._data_dir}; "
+                f"first run: {self.program} join INVITE."
+            )
         return NoPeerError(
-            f"No peer runs with the data folder {self._data_dir}; start one with “barrio-peer run”, or open Barrio."
+            f"No peer runs with the data folder {self._data_dir}; start one with “{self.program} run”, or open Barrio."
         )
+
+
+def is_joined(data_dir: Path) -> bool:
+    return (data_dir / "identity").exists()

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 
+from peer_core.cli.hints import command
 from peer_core.cli.output import as_json, plain, say, table
 
 
@@ -14,9 +15,10 @@ def discover(arguments: argparse.Namespace) -> int:
     if arguments.json:
         as_json([asdict(barrio) for barrio in found])
         return 0
+    join = command(arguments, "join INVITE")
     if not found:
-        say("no barrio is announced on this network; an invite works all the same: barrio-peer join INVITE")
+        say(f"no barrio is announced on this network; an invite works all the same: {join}")
         return 0
     table([(plain(b.name), str(b.announcers), b.fingerprint) for b in found], ("BARRIO", "ANNOUNCED BY", "FINGERPRINT"))
-    say("to join, ask somebody in it for an invite: barrio-peer join INVITE")
+    say(f"to join, ask somebody in it for an invite: {join}")
     return 0

@@ -4,7 +4,8 @@ import argparse
 from typing import Any
 
 from peer_core.checks import Check, State
-from peer_core.cli.client import LocalClient, NoPeerError
+from peer_core.cli.client import LocalClient, NoPeerError, is_joined
+from peer_core.cli.hints import reworded
 from peer_core.cli.output import as_json, plain, say
 
 _MARKS = {"good": "ok   ", "note": "note ", "bad": "BAD  ", "skipped": "-    "}
@@ -17,7 +18,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         as_json(found)
         return 0 if found["good"] else 1
     for check in found["checks"]:
-        say(f"{_MARKS.get(check['state'], '?    ')}{check['name']:<12} {plain(check['message'])}")
+        message = reworded(arguments, plain(check["message"]))
+        say(f"{_MARKS.get(check['state'], '?    ')}{check['name']:<12} {message}")
     bad = sum(check["state"] == "bad" for check in found["checks"])
     say("all is well" if found["good"] else f"{bad} {'thing needs' if bad == 1 else 'things need'} you")
     return 0 if found["good"] else 1
@@ -29,6 +31,9 @@ def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
             found: dict[str, Any] = client.call("GET", "/v1/doctor")
             return found
     except NoPeerError:
-        check = Check("running", State.BAD, "not-running", {"path": str(arguments.data_dir)})
+        if is_joined(arguments.data_dir):
+            check = Check("running", State.BAD, "not-running", {"path": str(arguments.data_dir)})
+        else:
+            check = Check("joined", State.BAD, "not-joined")
         shown = {"name": check.name, "state": check.state.value, "code": check.code}
         return {"good": False, "checks": [{**shown, "details": dict(check.details), "message": check.message}]}

@@ -1,13 +1,12 @@
 """The verb `limits`: how fast, and for how many at a time. Returns the exit status."""
 
 import argparse
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, say, table
-from peer_core.errors import BadInputError
+from peer_core.cli.parsing import checked
 from peer_core.limits.parsing import parse_rate, parse_schedule, parse_slots, parse_switch
 from peer_core.sizes import human as size
 
@@ -27,14 +26,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         for prefix, when in (("", ""), ("slow_", " in slow mode")):
             names = (_option(prefix + key), f"--{prefix.replace('_', '-')}{short}")
             about = f"most that is {text}{when}: 500K, 2M, none"
-            parser.add_argument(*names, dest=prefix + key, type=_checked(parse_rate), metavar="RATE", help=about)
+            parser.add_argument(*names, dest=prefix + key, type=checked(parse_rate), metavar="RATE", help=about)
     for key, text in _SLOTS:
-        parser.add_argument(_option(key), type=_checked(parse_slots), metavar="N", help=f"{text}: 3, none")
+        parser.add_argument(_option(key), type=checked(parse_slots), metavar="N", help=f"{text}: 3, none")
     parser.add_argument(
         "--slow-mode",
         "--slow",
         dest="slow_mode",
-        type=_checked(parse_switch),
+        type=checked(parse_switch),
         metavar="on|off",
         help="switch slow mode; what you say holds until the schedule next changes it",
     )
@@ -42,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--slow-schedule",
         "--schedule",
         dest="slow_schedule",
-        type=_checked(parse_schedule),
+        type=checked(parse_schedule),
         metavar="HOURS",
         help="when slow mode comes and goes by itself: “mon-fri 09:00-18:00; sat 22:00-02:00”, none",
     )
@@ -81,13 +80,3 @@ def _rate(value: int) -> str:
 
 def _option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
-
-
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def check(text: str) -> Any:
-        try:
-            return parse(text)
-        except BadInputError as error:
-            raise argparse.ArgumentTypeError(error.message) from error
-
-    return check

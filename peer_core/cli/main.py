@@ -5,29 +5,31 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from peer_core import __version__
 from peer_core.addresses import parse_listen, parse_url
 from peer_core.cli import (
     discover_verb,
     doctor_verb,
+    hints,
     limit_verbs,
     offer_arguments,
     run_settings,
+    settings_verb,
     transfer_arguments,
     tree_verbs,
     verbs,
 )
-from peer_core.cli.client import LocalClient, NoPeerError
+from peer_core.cli.client import LocalClient, NoPeerError, is_joined
 from peer_core.cli.output import as_json, plain, say
+from peer_core.cli.parsing import Parser, number, text_that
 from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
-from peer_core.errors import BadInputError, BarrioError, InUseError, NotJoinedError
+from peer_core.errors import BarrioError, InUseError, NotJoinedError
 from peer_core.settings import DEFAULT_PORT, parse_name, parse_peer_id
 from protos.agreed import KINDS
 from protos.operating import logs
@@ -36,10 +38,7 @@ from protos.operating.notify import Manager
 from protos.operating.settings_file import SettingsError
 from protos.operating.stopping import stop_signals
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+_PEER = "a member by name, the beginning of it, or an id, at least 6 characters of it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return doctor_verb.doctor(arguments)
         if arguments.verb == "discover":
             return discover_verb.discover(arguments)
-        with LocalClient(arguments.data_dir) as client:
+        with LocalClient(arguments.data_dir, hints.program(arguments)) as client:
             verb: verbs.Verb = arguments.call
             return verb(client, arguments)
     except BarrioError as error:
@@ -82,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _settle(arguments: argparse.Namespace) -> None:
     """Puts data folder and name into `arguments`; `found` has all settings, `settings_file` the file."""
+    arguments.data_dir_given = arguments.data_dir
     arguments.found, arguments.settings_file = run_settings.settle_all(arguments)
     arguments.data_dir = arguments.found["data_dir"].value
     if arguments.verb == "join":
@@ -109,8 +109,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.check:
         return run_settings.check(arguments.found, arguments.settings_file, arguments.json)
-    if not (arguments.data_dir / "identity").exists():
-        raise NotJoinedError("This device is in no barrio yet; first run: barrio-peer join INVITE.")
+    if not is_joined(arguments.data_dir):
+        first = hints.command(arguments, "join INVITE")
+        raise NotJoinedError(f"This device is in no barrio yet; first run: {first}.")
     manager = Manager.take(os.environ)
     with stop_signals() as stop:
         peer = Peer(arguments.data_dir, run_settings.overrides(arguments.found), strict=True, watch=Watch.INSIDE)
@@ -143,7 +144,7 @@ def _join(arguments: argparse.Namespace) -> int:
     if arguments.json:
         as_json({"peer_id": peer_id, "name": name, "network_name": network})
     else:
-        say(f"{plain(name)} is in “{plain(network)}” now; start with: barrio-peer run")
+        say(f"{plain(name)} is in “{plain(network)}” now; start with: {hints.command(arguments, 'run')}")
     return 0
 
 
@@ -174,28 +175,6 @@ def _join_at_rest(arguments: argparse.Namespace) -> tuple[str, str, str]:
     return identity.peer_id, identity.name, identity.membership.network_name
 
 
-def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
-    """An argument that `parse` takes; its sentence is shown where it does not."""
-
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except BadInputError as error:
-            raise argparse.ArgumentTypeError(error.message) from error
-        return text
-
-    return check
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"“{text}” is no whole number from {least} to {most}")
-        return int(text)
-
-    return check
-
-
 def _percent(path: Path) -> str:
     return str(path).replace("%", "%%")
 
@@ -205,56 +184,64 @@ def _default(option: str) -> str | None:
     return os.environ.get("BARRIO_" + option.upper().replace("-", "_")) or None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="barrio-peer", description="The headless peer of Barrio, and its command line.")
-    parser.add_argument("--version", action="version", version=f"barrio-peer {__version__}")
+def _add_places(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """What may stand before the verb and after it; `default` is SUPPRESS after it, so that the other one holds."""
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
+        default=default,
         help=f"settings, database, keys (BARRIO_DATA_DIR; default: {_percent(default_data_dir())})",
     )
     parser.add_argument(
         "--config",
         metavar="FILE",
+        default=default,
         help="settings in TOML (BARRIO_CONFIG; default: /etc/barrio/peer.toml, when there is one)",
     )
-    add = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="barrio-peer", description="The headless peer of Barrio, and its command line.")
+    parser.add_argument("--version", action="version", version=f"barrio-peer {__version__}")
+    _add_places(parser, None)
+    add = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
 
     def verb(name: str, text: str, call: verbs.Verb | None = None, under: object = None) -> argparse.ArgumentParser:
         into = add if under is None else under
         made: argparse.ArgumentParser = into.add_parser(name, help=text, description=text)  # type: ignore[attr-defined]
+        _add_places(made, argparse.SUPPRESS)
         made.add_argument("--json", action="store_true", help="one JSON document on standard output")
         made.set_defaults(call=call)
         return made
 
     join = verb("join", "Enrol this device with an invite")
     join.add_argument("invite", metavar="INVITE", help="the link, or - to read it from standard input")
-    join.add_argument("--name", type=_checked(parse_name), help="how others see this device (BARRIO_NAME)")
+    join.add_argument("--name", type=text_that(parse_name), help="how others see this device (BARRIO_NAME)")
 
     run = verb("run", "Run in the foreground until SIGTERM or Ctrl+C")
     run.add_argument(
         "--listen",
-        type=_checked(parse_listen),
+        type=text_that(parse_listen),
         metavar="HOST:PORT",
         help=f"where other peers reach this one (BARRIO_LISTEN; default: port {DEFAULT_PORT} everywhere)",
     )
     run.add_argument(
         "--advertise",
-        type=_checked(parse_url),
+        type=text_that(parse_url),
         metavar="URL",
         action="append",
         help="address to tell others (BARRIO_ADVERTISE)",
     )
     run.add_argument(
         "--neighbour",
-        type=_checked(parse_peer_id),
+        type=text_that(parse_peer_id),
         metavar="PEER_ID",
         action="append",
         help="peer to prefer (BARRIO_NEIGHBOUR)",
     )
     run.add_argument(
         "--http",
-        type=_checked(parse_listen),
+        type=text_that(parse_listen),
         metavar="HOST:PORT",
         help="serve metrics and health there to whoever asks, such as 127.0.0.1:51021 (BARRIO_HTTP; default: nowhere)",
     )
@@ -264,16 +251,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--check", action="store_true", help="only check the settings, and say where each comes from")
 
     share = add.add_parser("share", help="Shared folders: add, list, set, pause, resume, rescan, remove")
-    shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=_Parser)
+    _add_places(share, argparse.SUPPRESS)
+    shares = share.add_subparsers(dest="share_verb", metavar="VERB", required=True, parser_class=Parser)
     share_add = verb("add", "Share a folder", verbs.share_add, shares)
-    share_add.add_argument("path", metavar="PATH")
+    share_add.add_argument("path", metavar="PATH", help="the folder")
     share_add.add_argument("--name", help="how others see the folder")
     exclude_help = "leave out, as in a .gitignore file; may be repeated"
     share_add.add_argument("--exclude", metavar="PATTERN", action="append", help=exclude_help)
     share_add.add_argument("--hidden", action="store_true", help="share hidden files too")
     verb("list", "List what is shared", verbs.share_list, shares)
     share_set = verb("set", "Change what a share leaves out", verbs.share_set, shares)
-    share_set.add_argument("name", metavar="NAME")
+    share_set.add_argument("name", metavar="NAME", help="of the share, as “share list” tells it")
     patterns = share_set.add_mutually_exclusive_group()
     patterns.add_argument("--exclude", metavar="PATTERN", action="append", help=exclude_help)
     patterns.add_argument("--exclude-nothing", action="store_true", help="no patterns any more")
@@ -281,42 +269,55 @@ def _parser() -> argparse.ArgumentParser:
     verb("pause", "Stop hashing until it is resumed", verbs.share_pause, shares)
     verb("resume", "Go on with hashing", verbs.share_resume, shares)
     rescan = verb("rescan", "Look at the folders again", verbs.share_rescan, shares)
-    rescan.add_argument("name", metavar="NAME", nargs="?")
+    rescan.add_argument("name", metavar="NAME", nargs="?", help="of one share; all without it")
     remove = verb("remove", "Stop sharing a folder; its files stay", verbs.share_remove, shares)
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", metavar="NAME", help="of the share, as “share list” tells it")
 
     search = verb("search", "Search what everybody shares", verbs.search)
-    search.add_argument("words", metavar="WORDS", nargs="+")
-    search.add_argument("--kind", choices=KINDS, default=_default("kind"))
-    for bound in ("min-size", "max-size"):
-        search.add_argument(f"--{bound}", type=_number(0, MAX_SIZE), metavar="BYTES", default=_default(bound))
+    search.add_argument(
+        "words", metavar="WORDS", nargs="+", help="in any order; “words in a row” in quotes, -WORD: missing"
+    )
+    search.add_argument("--kind", choices=KINDS, default=_default("kind"), help="only files of this kind")
+    for bound, text in (
+        ("min-size", "only files as large as this, or larger"),
+        ("max-size", "and not larger than this"),
+    ):
+        search.add_argument(f"--{bound}", type=number(0, MAX_SIZE), metavar="BYTES", default=_default(bound), help=text)
     search.add_argument(
         "--ext", metavar="EXT", default=_default("ext"), help="only names with one of these extensions: pdf,epub"
     )
     search.add_argument(
         "--changed-since", metavar="DATE", default=_default("changed-since"), help="only files changed since 2025-04-30"
     )
-    search.add_argument("--limit", type=_number(1, MAX_LIMIT), metavar="N", default=_default("limit"))
+    search.add_argument(
+        "--limit", type=number(1, MAX_LIMIT), metavar="N", default=_default("limit"), help="rows at most"
+    )
 
     get = verb("get", "Download, wait, and verify", tree_verbs.get)
-    get.add_argument("content", metavar="CONTENT_ID|LINK|PATH", help="with --from: SHARE/FOLDERS of that member")
     get.add_argument(
-        "--from", dest="peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it"
+        "content", metavar="CONTENT_ID|LINK|PATH", help="what “search” told; with --from: SHARE/FOLDERS of that member"
     )
-    get.add_argument("--output", metavar="FOLDER", default=_default("output"))
+    get.add_argument("--from", dest="peer", metavar="PEER", help=_PEER)
+    get.add_argument(
+        "--output",
+        metavar="FOLDER",
+        default=_default("output"),
+        help="the folder it lands in, made when it is missing; default: where downloads land",
+    )
     get.add_argument("--paused", action="store_true", help="only put it on the list; it starts when it is resumed")
     get.add_argument("--skip-have", action="store_true", help="with --from: leave out what is on this device already")
 
     members = verb("members", "Who is here", tree_verbs.members)
     members.add_argument("text", metavar="TEXT", nargs="?", default="", help="beginning of a name or an id")
     browse = verb("browse", "Show what a member shares", tree_verbs.browse)
-    browse.add_argument("peer", metavar="PEER", help="a member by name, id, or the first 6 characters of it")
+    browse.add_argument("peer", metavar="PEER", help=_PEER)
     browse.add_argument("path", metavar="PATH", nargs="?", default="", help="SHARE/FOLDERS")
     browse.add_argument("--limit", type=int, metavar="N", help="rows at most; all without it")
 
     rules = add.add_parser("rule", help="Whose offers are accepted without asking: list, set, remove")
-    rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=_Parser)
-    offer_arguments.add(verb, rule, _number(1, MAX_SIZE), _default)
+    _add_places(rules, argparse.SUPPRESS)
+    rule = rules.add_subparsers(dest="rule_verb", metavar="VERB", required=True, parser_class=Parser)
+    offer_arguments.add(verb, rule, number(1, MAX_SIZE), _default)
 
     transfer_arguments.add(verb)
 
@@ -327,7 +328,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("neighbours", "Through whom this peer reaches the central", verbs.neighbours)
     verb("discover", "Barrios that members announce on this network; joining takes an invite")
     verb("doctor", "Look whether everything works, and say what to do")
-    settings = verb("settings", "Show settings, or change one", verbs.settings)
-    settings.add_argument("key", metavar="KEY", nargs="?")
-    settings.add_argument("value", metavar="VALUE", nargs="?")
+    settings = verb("settings", "Show settings, or change one", settings_verb.settings)
+    settings.add_argument("key", metavar="KEY", nargs="?", help="one setting; all without it")
+    settings.add_argument("value", metavar="VALUE", nargs="?", help="what it is to be")
     return parser

@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from peer_core.cli import output, tree_verbs
+from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, table
-from peer_core.errors import BadInputError, BarrioError, NotFoundError
+from peer_core.cli.output import as_json, count, plain, say, table, when
+from peer_core.cli.output_folder import output_folder
+from peer_core.errors import BadInputError, BarrioError
 from peer_core.sizes import human as size
 
 FOLLOW_SECONDS = 0.3
@@ -32,7 +33,7 @@ def duration(text: str) -> int:
 def send(client: LocalClient, arguments: Arguments) -> int:
     body = {
         "paths": [str(Path(path).expanduser().absolute()) for path in arguments.path],
-        "to": [_recipient(client, text) for text in arguments.to],
+        "to": [naming.peer_id(client, text, away=True) for text in arguments.to],
         "message": arguments.message,
         "expires_in": arguments.expires,
     }
@@ -48,7 +49,7 @@ def send(client: LocalClient, arguments: Arguments) -> int:
         return 0
     error = bad[0]["error"]
     why = error["detail"] if error else f"{_who(bad[0])} has it as {bad[0]['state']}"
-    raise BarrioError(f"{len(bad)} of {len(offers)} offers came to nothing: {why}")
+    raise BarrioError(f"{len(bad)} of {count(len(offers), 'offer')} came to nothing: {why}")
 
 
 def offers(client: LocalClient, arguments: Arguments) -> int:
@@ -66,28 +67,34 @@ def offers(client: LocalClient, arguments: Arguments) -> int:
                 "from" if o["direction"] == "in" else "to",
                 _who(o),
                 o["state"],
-                f"{o['files_done']} of {o['files']} files, {size(o['bytes'])}",
+                f"{o['files_done']} of {count(o['files'], 'file')}, {size(o['bytes'])}",
                 (o["error"] or {}).get("title", ""),
                 o["id"],
             )
             for o in listed
         ]
         table(rows, ("WHAT", "", "WHOM", "STATE", "HOW MUCH", "REASON", "ID"))
+        for offer in listed:
+            if _waits_for_me(offer):
+                say(f"{_names(offer)} from {_who(offer)} {_waits(client, offer)}")
+                _tell_message(offer)
     return 0
 
 
 def _one(client: LocalClient, arguments: Arguments) -> int:
-    whole = client.call("GET", f"/v1/offers/{arguments.id}", limit=1000)
+    offer_id = naming.offer_id(client, arguments.id)
+    whole = client.call("GET", f"/v1/offers/{offer_id}", limit=1000)
     while whole["next_after"] is not None:
-        page = client.call("GET", f"/v1/offers/{arguments.id}", after=whole["next_after"], limit=1000)
+        page = client.call("GET", f"/v1/offers/{offer_id}", after=whole["next_after"], limit=1000)
         whole["listed"] += page["listed"]
         whole["next_after"] = page["next_after"]
     if arguments.json:
         as_json(whole)
         return 0
-    say(f"{'from' if whole['direction'] == 'in' else 'to'} {_who(whole)}: {_said(whole)}, until {whole['expires']}")
-    if whole["message"]:
-        say(f"“{plain(' '.join(whole['message'].split()))}”")
+    said = _waits(client, whole) if _waits_for_me(whole) else _said(whole)
+    until = "" if whole["state"] in _ENDED else f", until {when(whole['expires'])}"
+    say(f"{'from' if whole['direction'] == 'in' else 'to'} {_who(whole)}: {said}{until}")
+    _tell_message(whole)
     rows = [
         ("/".join(filter(None, (f["folder"], f["name"]))), size(f["size"]), f["content_id"]) for f in whole["listed"]
     ]
@@ -95,12 +102,26 @@ def _one(client: LocalClient, arguments: Arguments) -> int:
     return 0
 
 
+def _waits_for_me(offer: dict[str, Any]) -> bool:
+    return bool(offer["direction"] == "in" and offer["state"] == "delivered")
+
+
+def _waits(client: LocalClient, offer: dict[str, Any]) -> str:
+    return f"waits for you: {client.program} accept {offer['id']}, or decline {offer['id']}"
+
+
+def _tell_message(offer: dict[str, Any]) -> None:
+    if offer["message"]:
+        say(f"“{plain(' '.join(offer['message'].split()))}”")
+
+
 def accept(client: LocalClient, arguments: Arguments) -> int:
-    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
     if (arguments.up_to is not None) and not arguments.always:
         raise BadInputError("--up-to belongs to --always: how large an offer is accepted without asking.")
+    offer_id = naming.offer_id(client, arguments.id)
+    folder = output_folder(arguments)
     body = {"state": "accepted", **({"output": folder} if folder else {})}
-    offer = client.call("PATCH", f"/v1/offers/{arguments.id}", body)
+    offer = client.call("PATCH", f"/v1/offers/{offer_id}", body)
     if arguments.always:
         rule = {"output": folder, "max_bytes": arguments.up_to}
         rule = {k: v for k, v in rule.items() if v is not None}
@@ -126,7 +147,7 @@ def withdraw(client: LocalClient, arguments: Arguments) -> int:
 
 
 def _change(client: LocalClient, arguments: Arguments, state: str) -> int:
-    offer = client.call("PATCH", f"/v1/offers/{arguments.id}", {"state": state})
+    offer = client.call("PATCH", f"/v1/offers/{naming.offer_id(client, arguments.id)}", {"state": state})
     as_json(offer) if arguments.json else say(f"{_names(offer)}: {offer['state']}")
     return 0
 
@@ -147,9 +168,9 @@ def rule_list(client: LocalClient, arguments: Arguments) -> int:
 
 
 def rule_set(client: LocalClient, arguments: Arguments) -> int:
-    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
+    peer = naming.peer_id(client, arguments.peer, away=True)
+    folder = output_folder(arguments)
     body = {"output": folder, "max_bytes": arguments.up_to}
-    peer = _recipient(client, arguments.peer)
     rule = client.call("PUT", f"/v1/offer-rules/{peer}", {k: v for k, v in body.items() if v is not None})
     said = f"offers of {plain(rule['peer_name']) or peer[:SHORT_ID]} up to {size(rule['max_bytes'])} are accepted"
     as_json(rule) if arguments.json else say(said)
@@ -157,23 +178,10 @@ def rule_set(client: LocalClient, arguments: Arguments) -> int:
 
 
 def rule_remove(client: LocalClient, arguments: Arguments) -> int:
-    peer = _recipient(client, arguments.peer)
+    peer = naming.peer_id(client, arguments.peer, away=True)
     client.call("DELETE", f"/v1/offer-rules/{peer}")
     as_json({"peer_id": peer, "removed": True}) if arguments.json else say("you are asked again")
     return 0
-
-
-def _recipient(client: LocalClient, text: str) -> str:
-    """A member by name, id or the beginning of one; who is away is known from earlier offers."""
-    try:
-        return tree_verbs.peer_id(client, text)
-    except NotFoundError:
-        known = client.call("GET", "/v1/offers")["offers"] + client.call("GET", "/v1/offer-rules")["rules"]
-        ids = {o["peer_id"] for o in known if o["peer_name"] == text}
-        ids |= {o["peer_id"] for o in known if len(text) >= tree_verbs.MIN_PREFIX and o["peer_id"].startswith(text)}
-        if len(ids) != 1:
-            raise
-        return str(ids.pop())
 
 
 def _follow(client: LocalClient, ids: list[str], to_the_end: bool, quiet: bool) -> list[dict[str, Any]]:
@@ -197,7 +205,7 @@ def _who(offer: dict[str, Any]) -> str:
 
 def _names(offer: dict[str, Any]) -> str:
     names = ", ".join(plain(name) for name in offer["names"])
-    return names or f"{offer['files']} files"
+    return names or count(offer["files"], "file")
 
 
 def _said(offer: dict[str, Any]) -> str:
@@ -209,6 +217,6 @@ def _said(offer: dict[str, Any]) -> str:
         case "delivered":
             return f"{_who(offer)} is asked" if offer["direction"] == "out" else "waits for your answer"
         case "accepted":
-            return f"{offer['files_done']} of {offer['files']} files, {size(offer['bytes_done'])} fetched"
+            return f"{offer['files_done']} of {count(offer['files'], 'file')}, {size(offer['bytes_done'])} fetched"
         case state:
             return str(state)

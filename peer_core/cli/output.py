@@ -5,6 +5,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from peer_core.sizes import human as size
@@ -30,6 +31,21 @@ def width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def count(number: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def when(moment: str | None) -> str:
+    """A time of the local API, for a person: of this place, to the minute."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}" if moment else ""
+
+
+def columns() -> int | None:
+    """Of the terminal; None where standard output is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def cut(text: str, cells: int) -> str:
     if width(text) <= cells:
         return text
@@ -43,10 +59,11 @@ def cut(text: str, cells: int) -> str:
 
 def table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
     """Columns side by side; the first one is cut to what the terminal has room for."""
+    cells_there = columns()
     shown = [tuple(heads), *[tuple(map(plain, row)) for row in rows]]
     widths = [max(width(row[i]) for row in shown) for i in range(len(heads))]
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - sum(widths[1:]) - 2 * (len(widths) - 1)
+    if cells_there is not None:
+        room = cells_there - sum(widths[1:]) - 2 * (len(widths) - 1)
         widths[0] = max(12, min(widths[0], room))
     for row in shown:
         cells = [cut(cell, w) if i == 0 else cell for i, (cell, w) in enumerate(zip(row, widths, strict=True))]

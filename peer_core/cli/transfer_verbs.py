@@ -6,9 +6,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from peer_core.cli import output
+from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, table
+from peer_core.cli.output import as_json, count, plain, say, table, when
+from peer_core.cli.parsing import maybe
 from peer_core.errors import BadInputError
 from peer_core.sizes import human as size
 
@@ -16,6 +17,8 @@ PAGE = 1000
 # So many ids fit into one request.
 MOST_IDS = 5000
 SHOWN_RUNS = 8
+ALL = "all"
+WHAT = ("files", "receipt", "clear")
 Arguments = argparse.Namespace
 
 
@@ -28,27 +31,51 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
             as_json({"cleared": True}) if arguments.json else say("what was done is off the list; the files stay")
             return 0
         case "files":
-            return _files(client, arguments, _id(arguments))
+            return _files(client, arguments, _id(client, arguments))
         case "receipt":
-            return _receipt(client, arguments, _id(arguments))
-    raise AssertionError(arguments.what)
+            return _receipt(client, arguments, _id(client, arguments))
+        case given if arguments.id is not None:
+            raise BadInputError(f"“{plain(given)}” is none of files, receipt and clear{maybe(given, WHAT)}.")
+        case given:
+            return _one(client, arguments, naming.transfer_id(client, given))
 
 
-def _id(arguments: Arguments) -> str:
+def _id(client: LocalClient, arguments: Arguments) -> str:
     if arguments.id is None:
-        raise BadInputError(f"Say which transfer: barrio-peer transfers {arguments.what} ID.")
-    return str(arguments.id)
+        raise BadInputError(f"Say which transfer: {client.program} transfers {arguments.what} ID.")
+    return naming.transfer_id(client, arguments.id)
+
+
+def _one(client: LocalClient, arguments: Arguments, transfer_id: str) -> int:
+    told = client.call("GET", f"/v1/transfers/{transfer_id}")
+    if arguments.json:
+        as_json(told)
+        return 0
+    place = f", place {_place(told)}" if told["place"] is not None else ""
+    say(f"{_named(told)}: {told['state']}{place}")
+    error = told["error"]
+    rows = [
+        ("done", _done(told)),
+        ("now", _speed_or_reason(told)),
+        ("why", error["detail"] if error else ""),
+        ("where", told["path"]),
+        ("begun", when(told["created"])),
+        ("ended", when(told["finished"])),
+        ("id", told["id"]),
+    ]
+    for head, text in rows:
+        if text:
+            say(f"{head:<6} {plain(text)}")
+    if told["sources"]:
+        sources = [(s["name"], s["state"], size(s["bytes"]), s["reason"] or "") for s in told["sources"]]
+        table(sources, ("HOLDER", "STATE", "BYTES", "REASON"))
+    if told["files"]:
+        say(f"its files: {client.program} transfers files {told['id']}")
+    return 0
 
 
 def _list(client: LocalClient, arguments: Arguments) -> int:
-    listed: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = client.call("GET", "/v1/transfers", limit=PAGE, cursor=cursor)
-        listed += page["transfers"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
+    listed = naming.all_transfers(client)
     if arguments.json:
         as_json(listed)
     elif not listed:
@@ -56,9 +83,9 @@ def _list(client: LocalClient, arguments: Arguments) -> int:
     else:
         rows = [
             (
-                t["name"] + ("/" if t["files"] else ""),
+                _named(t),
                 t["state"],
-                f"{size(t['bytes_done'])} of {size(t['size'])}",
+                _done(t),
                 _speed_or_reason(t),
                 _place(t),
                 t["folder"],
@@ -68,6 +95,14 @@ def _list(client: LocalClient, arguments: Arguments) -> int:
         ]
         table(rows, ("NAME", "STATE", "DONE", "SPEED OR REASON", "PLACE", "FOLDER", "ID"))
     return 0
+
+
+def _named(transfer: dict[str, Any]) -> str:
+    return plain(transfer["name"]) + ("/" if transfer["files"] else "")
+
+
+def _done(transfer: dict[str, Any]) -> str:
+    return f"{size(transfer['bytes_done'])} of {size(transfer['size'])}"
 
 
 def _place(transfer: dict[str, Any]) -> str:
@@ -82,10 +117,10 @@ def _speed_or_reason(transfer: dict[str, Any]) -> str:
     if line:
         return f"in line at {', '.join(line)}"
     files = transfer["files"]
-    count = f", {files['done']} of {files['total'] - files['skipped']} files" if files else ""
+    many = f", {files['done']} of {count(files['total'] - files['skipped'], 'file')}" if files else ""
     if transfer["state"] == "running":
-        return f"{size(transfer['rate'])}/s{count}"
-    return str((transfer["error"] or {}).get("title", "")) or count.removeprefix(", ")
+        return f"{size(transfer['rate'])}/s{many}"
+    return str((transfer["error"] or {}).get("title", "")) or many.removeprefix(", ")
 
 
 def files_of(client: LocalClient, transfer_id: str) -> list[dict[str, Any]]:
@@ -117,7 +152,7 @@ def _receipt(client: LocalClient, arguments: Arguments, transfer_id: str) -> int
         as_json(receipt)
         return 0
     moved = receipt["bytes"]
-    say(f"{plain(receipt['name'])}: {receipt['state']}, verified {receipt['verified'] or 'not yet'}")
+    say(f"{plain(receipt['name'])}: {receipt['state']}, verified {when(receipt['verified']) or 'not yet'}")
     wasted = f"{size(moved['wasted'])} wasted, {receipt['retries']} retries"
     say(f"{size(moved['verified'])} of {size(receipt['size'])} kept; {size(moved['received'])} came in, {wasted}")
     rows = [
@@ -129,7 +164,7 @@ def _receipt(client: LocalClient, arguments: Arguments, transfer_id: str) -> int
             size(h["bytes"]),
             size(h["wasted"]),
             str(h["retries"]),
-            f"until {h['quarantined_until']}" if h["quarantined_until"] else "",
+            f"until {when(h['quarantined_until'])}" if h["quarantined_until"] else "",
             h["reason"] or "",
         )
         for h in receipt["holders"]
@@ -147,7 +182,7 @@ def quarantine(client: LocalClient, arguments: Arguments) -> int:
     elif not holders:
         say("nobody is in quarantine")
     else:
-        rows = [(h["name"], h["until"], h["reason"], h["peer_id"]) for h in holders]
+        rows = [(h["name"], when(h["until"]), h["reason"], h["peer_id"]) for h in holders]
         table(rows, ("NAME", "UNTIL", "REASON", "PEER"))
     return 0
 
@@ -160,12 +195,13 @@ def _below(root: str, file: dict[str, Any]) -> str:
 
 
 def choose(client: LocalClient, arguments: Arguments) -> int:
-    address = f"/v1/transfers/{arguments.id}/files"
     if not (arguments.want or arguments.skip or arguments.skip_have):
         raise BadInputError("Say what to choose: --want PATTERN, --skip PATTERN or --skip-have.")
+    transfer_id = naming.transfer_id(client, arguments.id)
+    address = f"/v1/transfers/{transfer_id}/files"
     if arguments.want or arguments.skip:
-        root = client.call("GET", f"/v1/transfers/{arguments.id}")["path"]
-        files = [(_below(root, file), file["id"]) for file in files_of(client, arguments.id)]
+        root = client.call("GET", f"/v1/transfers/{transfer_id}")["path"]
+        files = [(_below(root, file), file["id"]) for file in files_of(client, transfer_id)]
         for patterns, wanted in ((arguments.want, True), (arguments.skip, False)):
             ids = [each for path, each in files if any(_fits(path, pattern) for pattern in patterns or ())]
             if patterns and not ids:
@@ -174,9 +210,9 @@ def choose(client: LocalClient, arguments: Arguments) -> int:
                 client.call("PATCH", address, {"wanted": wanted, "ids": ids[start : start + MOST_IDS]})
     if arguments.skip_have:
         client.call("PATCH", address, {"wanted": False, "have": True})
-    now = client.call("GET", f"/v1/transfers/{arguments.id}")
-    count = now["files"]
-    said = f"{count['total'] - count['skipped']} of {count['total']} files, {size(now['size'])}"
+    now = client.call("GET", f"/v1/transfers/{transfer_id}")
+    files_now = now["files"]
+    said = f"{files_now['total'] - files_now['skipped']} of {count(files_now['total'], 'file')}, {size(now['size'])}"
     as_json(now) if arguments.json else say(f"{plain(now['name'])}: {said}")
     return 0
 
@@ -195,9 +231,10 @@ def resume(client: LocalClient, arguments: Arguments) -> int:
 
 
 def _set_state(client: LocalClient, arguments: Arguments, state: str) -> int:
-    if arguments.all == (arguments.id is not None):
+    everything = arguments.all or arguments.id == ALL
+    if (arguments.id is None and not everything) or (arguments.all and arguments.id not in (None, ALL)):
         raise BadInputError("Name one transfer, or --all.")
-    if not arguments.all:
+    if not everything:
         return _change(client, arguments, {"state": state})
     client.call("PATCH", "/v1/transfers", {"state": state})
     as_json({"state": state}) if arguments.json else say("all are paused" if state == "paused" else "all go on")
@@ -213,14 +250,25 @@ def priority(client: LocalClient, arguments: Arguments) -> int:
 
 
 def _change(client: LocalClient, arguments: Arguments, body: dict[str, str]) -> int:
-    transfer = client.call("PATCH", f"/v1/transfers/{arguments.id}", body)
+    transfer = client.call("PATCH", f"/v1/transfers/{naming.transfer_id(client, arguments.id)}", body)
     place = f", place {_place(transfer)}" if transfer["place"] is not None else ""
     as_json(transfer) if arguments.json else say(f"{plain(transfer['name'])}: {transfer['state']}{place}")
     return 0
 
 
 def cancel(client: LocalClient, arguments: Arguments) -> int:
-    client.call("DELETE", f"/v1/transfers/{arguments.id}", keep="true" if arguments.keep else None)
+    if arguments.id == ALL:
+        raise BadInputError(
+            f"Cancel each by its id; “{client.program} pause --all” stops all, and “{client.program} transfers clear” "
+            "takes what is done off the list."
+        )
+    transfer_id = naming.transfer_id(client, arguments.id)
+    before = client.call("GET", f"/v1/transfers/{transfer_id}")
+    client.call("DELETE", f"/v1/transfers/{transfer_id}", keep="true" if arguments.keep else None)
     if arguments.json:
-        as_json({"id": arguments.id, "cancelled": True})
+        as_json({"id": transfer_id, "cancelled": True})
+    elif before["state"] == "done":
+        say(f"{plain(before['name'])}: off the list; {'the files stay' if before['files'] else 'the file stays'}")
+    else:
+        say(f"{plain(before['name'])}: cancelled{', the partial file stays' if arguments.keep else ''}")
     return 0

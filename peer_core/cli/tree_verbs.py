@@ -2,25 +2,23 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from peer_core.cli import output, transfer_verbs, verbs
+from peer_core.cli import naming, output, transfer_verbs, verbs
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, table
-from peer_core.errors import BadInputError, BarrioError, NotFoundError
+from peer_core.cli.output import as_json, count, plain, say, table
+from peer_core.cli.output_folder import output_folder
+from peer_core.errors import BadInputError, BarrioError
 from peer_core.sizes import human as size
-from protos.agreed import ID_LENGTH
 
-MIN_PREFIX = 6
 PAGE = 1000
 FOLLOW_SECONDS = 0.5
 Arguments = argparse.Namespace
 
 
 def members(client: LocalClient, arguments: Arguments) -> int:
-    listed = _all_members(client, arguments.text)
+    listed = naming.all_members(client, arguments.text)
     if arguments.json:
         as_json(listed)
     elif not listed:
@@ -30,38 +28,12 @@ def members(client: LocalClient, arguments: Arguments) -> int:
     return 0
 
 
-def _all_members(client: LocalClient, text: str) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = client.call("GET", "/v1/members", q=text, limit=200, cursor=cursor)
-        listed += page["members"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return listed
-
-
-def peer_id(client: LocalClient, text: str) -> str:
-    """The one member meant by an id, the beginning of one, or a name. Raises NotFoundError, BadInputError."""
-    if len(text) == ID_LENGTH and text.isascii() and text.isalnum():
-        return text.lower()
-    found = _all_members(client, text[:64])
-    named = [m for m in found if m["name"] == text]
-    meant = named or [m for m in found if len(text) >= MIN_PREFIX and m["peer_id"].startswith(text.lower())]
-    if not meant:
-        raise NotFoundError(f"Nobody called “{plain(text[:64])}” is here now; “barrio-peer members” lists who is.")
-    if len(meant) > 1:
-        ids = ", ".join(m["peer_id"][:12] for m in meant[:5])
-        raise BadInputError(f"“{plain(text[:64])}” may be several members; give the beginning of an id: {ids}.")
-    return str(meant[0]["peer_id"])
-
-
 def browse(client: LocalClient, arguments: Arguments) -> int:
     if arguments.limit is not None and arguments.limit < 1:
         raise BadInputError("The limit is a number of rows, 1 at least.")
-    address = f"/v1/peers/{peer_id(client, arguments.peer)}/shares"
-    path = arguments.path.strip("/")
-    if not path:
+    peer = naming.peer_id(client, arguments.peer)
+    address = f"/v1/peers/{peer}/shares"
+    if not arguments.path.strip("/"):
         shares = client.call("GET", address)["shares"]
         if arguments.json:
             as_json({"shares": shares})
@@ -70,11 +42,12 @@ def browse(client: LocalClient, arguments: Arguments) -> int:
         else:
             say("nothing is shared there")
         return 0
+    path = naming.shared_path(client, peer, arguments.path)
     tree = _whole(client, f"{address}/{quote(path, safe='/')}", arguments.limit)
     if arguments.json:
         as_json(tree)
         return 0
-    rows = [(f["name"] + "/", f"{f['files']} files", size(f["bytes"]), "") for f in tree["folders"]]
+    rows = [(f["name"] + "/", count(f["files"], "file"), size(f["bytes"]), "") for f in tree["folders"]]
     rows += [(f["name"], "you have it" if f["have"] else "", size(f["size"]), f["content_id"]) for f in tree["files"]]
     if rows:
         table(rows, ("NAME", "", "SIZE", "CONTENT"))
@@ -100,8 +73,9 @@ def _whole(client: LocalClient, address: str, limit: int | None) -> dict[str, An
 def get(client: LocalClient, arguments: Arguments) -> int:
     if arguments.peer is None:
         return verbs.get(client, arguments)
-    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
-    body = {"peer_id": peer_id(client, arguments.peer), "path": arguments.content.strip("/"), "output": folder}
+    peer = naming.peer_id(client, arguments.peer)
+    path = naming.shared_path(client, peer, arguments.content)
+    body = {"peer_id": peer, "path": path, "output": output_folder(arguments, path.rpartition("/")[2])}
     body = {k: v for k, v in body.items() if v is not None}
     # Told before it starts.
     body |= {"skip_have": arguments.skip_have, "paused": arguments.skip_have or arguments.paused}
@@ -121,25 +95,30 @@ def get(client: LocalClient, arguments: Arguments) -> int:
     if arguments.json:
         as_json(wanted)
     else:
-        say(f"{len(wanted) - len(resting)} of {len(wanted)} files done, {size(ended['size'] or 0)}, verified")
+        say(f"{len(wanted) - len(resting)} of {count(len(wanted), 'file')} done, {size(ended['size'] or 0)}, verified")
     if not resting:
         return 0
     told = next((file for file in resting if file["error"]), resting[0])
-    first = told["error"] or {"title": "It rests", "detail": "Go on with “barrio-peer resume”."}
+    first = told["error"] or {"title": "It rests", "detail": f"Go on with “{client.program} resume {made['id']}”."}
     raise BarrioError(
-        f"{len(resting)} files are not here, first {told['name']}: {first['title']}: {first['detail']}"
+        f"{count(len(resting), 'file')} {'is' if len(resting) == 1 else 'are'} not here, "
+        f"first {told['name']}: {first['title']}: {first['detail']}"
         " They stay in the list of transfers."
     )
 
 
 def _announce(made: dict[str, Any]) -> None:
-    count = made["files"]
-    if count is None:
+    files = made["files"]
+    if files is None:
         say(f"{plain(made['name'])}, {size(made['size'] or 0)}  ({made['id']})")
         return
-    here = f"; {count['have']} are on this device already, {size(count['have_bytes'])}" if count["have"] else ""
-    skipped = f"; {count['skipped']} are left out" if count["skipped"] else ""
-    say(f"{plain(made['name'])}: {count['total']} files{here}{skipped}  ({made['id']})")
+    here = f"; {_so_many(files['have'])} on this device already, {size(files['have_bytes'])}" if files["have"] else ""
+    skipped = f"; {_so_many(files['skipped'])} left out" if files["skipped"] else ""
+    say(f"{plain(made['name'])}: {count(files['total'], 'file')}{here}{skipped}  ({made['id']})")
+
+
+def _so_many(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'}"
 
 
 def _follow_one(client: LocalClient, transfer_id: str, quiet: bool) -> dict[str, Any]:
@@ -152,7 +131,7 @@ def _follow_one(client: LocalClient, transfer_id: str, quiet: bool) -> dict[str,
         if not quiet and done != told:
             told = done
             wanted = now["files"]["total"] - now["files"]["skipped"] if now["files"] else 1
-            output.say(f"{done} of {wanted} files")
+            output.say(f"{done} of {count(wanted, 'file')}")
         if (now["bytes_done"], done) != before:
             before, moved = (now["bytes_done"], done), time.monotonic()
         patient = time.monotonic() - moved < verbs.PATIENCE_SECONDS

@@ -8,10 +8,12 @@ from typing import Any
 
 from peer_core.cli import output
 from peer_core.cli.client import LocalClient
-from peer_core.cli.output import as_json, plain, say, table
+from peer_core.cli.output import as_json, count, plain, say, table
+from peer_core.cli.output_folder import output_folder
 from peer_core.errors import BadInputError, BarrioError, NotJoinedError
 from peer_core.links import parse_content
 from peer_core.sizes import human as size
+from protos.agreed import ID_LENGTH
 
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 12.0
@@ -33,9 +35,9 @@ def status(client: LocalClient, arguments: Arguments) -> int:
         say(f"neighbours  {people}")
         say(f"addresses   {', '.join(now['addresses'])}")
     else:
-        say("not in a barrio yet: barrio-peer join INVITE")
+        say(f"not in a barrio yet: {client.program} join INVITE")
     paused = " (indexing is paused)" if now["indexing"]["paused"] else ""
-    say(f"shares      {shares['files']} files, {size(shares['bytes'])}; {shares['pending']} pending{paused}")
+    say(f"shares      {count(shares['files'], 'file')}, {size(shares['bytes'])}; {shares['pending']} pending{paused}")
     say(f"traffic     {size(now['bytes']['sent'])} sent, {size(now['bytes']['received'])} received")
     for notice in now["notices"]:
         say(f"note        {plain(notice['title'])}: {plain(notice['message'])}")
@@ -69,8 +71,10 @@ def search(client: LocalClient, arguments: Arguments) -> int:
         as_json(rows)
         return 0
     for album in found["albums"]:
-        below = f"{album['files']} files, {size(album['bytes'])}"
+        below = f"{count(album['files'], 'file')}, {size(album['bytes'])}"
         say(f"{plain(album['path'])}/  ·  {below}  ·  {_people(album['holders'])}")
+    if found["albums"]:
+        say(_fetch_folder(client))
     for row in rows:
         mine = "  (you have it)" if row["have"] else ""
         say(f"{plain(row['name'])}  ·  {size(row['size'])}  ·  {_people(row['holders'])}{mine}")
@@ -88,15 +92,31 @@ def search(client: LocalClient, arguments: Arguments) -> int:
     return 0
 
 
-def _people(count: int) -> str:
-    return f"{count} holder" if count == 1 else f"{count} holders"
+def _people(number: int) -> str:
+    return count(number, "holder")
+
+
+def _content(client: LocalClient, given: str) -> tuple[str, str | None]:
+    """Content id and name, if any. Raises BadInputError."""
+    try:
+        return parse_content(given)
+    except BadInputError as error:
+        if ":" in given or (len(given.strip()) == ID_LENGTH and "/" not in given):
+            raise
+        if "/" in given:
+            raise BadInputError(f"“{plain(given[:60])}” is a path. {_fetch_folder(client)}") from error
+        raise BadInputError(f"{error.message} {_fetch_folder(client)}") from error
+
+
+def _fetch_folder(client: LocalClient) -> str:
+    return f"What somebody shares is fetched by its path with: {client.program} get --from PERSON SHARE/FOLDER"
 
 
 def get(client: LocalClient, arguments: Arguments) -> int:
-    content_id, name = parse_content(arguments.content)
-    folder = str(Path(arguments.output).expanduser().resolve()) if arguments.output else None
+    content_id, name = _content(client, arguments.content)
     if arguments.skip_have:
         raise BadInputError("--skip-have belongs to --from: it leaves out files of a folder.")
+    folder = output_folder(arguments, name)
     body = {"content_id": content_id, "name": name, "output": folder, "paused": arguments.paused or None}
     transfer = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})
     if arguments.paused:
@@ -108,7 +128,7 @@ def get(client: LocalClient, arguments: Arguments) -> int:
     try:
         transfer = _follow(client, transfer, progress)
     except KeyboardInterrupt:
-        progress.end("it goes on in the peer: see “barrio-peer transfers”")
+        progress.end(f"it goes on in the peer: see “{client.program} transfers”")
         raise
     if transfer["state"] == "done":
         progress.end(f"{plain(transfer['name'])}: done, verified: {plain(transfer['path'])}")
@@ -118,7 +138,10 @@ def get(client: LocalClient, arguments: Arguments) -> int:
         as_json(transfer)
     if transfer["state"] == "done":
         return 0
-    error = transfer["error"] or {"title": "The transfer rests", "detail": "Go on with “barrio-peer resume”."}
+    error = transfer["error"] or {
+        "title": "The transfer rests",
+        "detail": f"Go on with “{client.program} resume {transfer['id']}”.",
+    }
     stays = " It stays in the list of transfers." if transfer["state"] == "waiting" else ""
     raise BarrioError(f"{error['title']}: {error['detail']}{stays}")
 
@@ -166,7 +189,7 @@ def share_list(client: LocalClient, arguments: Arguments) -> int:
         as_json(listed)
         return 0
     if not listed:
-        say("nothing is shared yet: barrio-peer share add FOLDER")
+        say(f"nothing is shared yet: {client.program} share add FOLDER")
         return 0
     rows = [(s["name"], s["state"], str(s["files"]), size(s["bytes"]), str(s["pending"]), s["path"]) for s in listed]
     table(rows, ("NAME", "STATE", "FILES", "SIZE", "PENDING", "FOLDER"))
@@ -217,34 +240,6 @@ def share_rescan(client: LocalClient, arguments: Arguments) -> int:
     client.call("POST", "/v1/rescan", {"name": arguments.name} if arguments.name else {})
     as_json({"asked": True}) if arguments.json else say("looking again")
     return 0
-
-
-def settings(client: LocalClient, arguments: Arguments) -> int:
-    if arguments.key and arguments.value is not None:
-        client.call("PATCH", "/v1/settings", {arguments.key: arguments.value})
-    listed = client.call("GET", "/v1/settings")["settings"]
-    if arguments.key:
-        listed = [s for s in listed if s["key"] == arguments.key]
-        if not listed:
-            raise BadInputError(f"There is no setting “{arguments.key}”; “barrio-peer settings” lists them.")
-    if arguments.json:
-        as_json(listed)
-        return 0
-    rows = [
-        (
-            s["key"],
-            _value(s["value"]),
-            s["help"],
-            {"restart": "after a restart", "join": "when joining"}.get(s["applies"], "at once"),
-        )
-        for s in listed
-    ]
-    table(rows, ("SETTING", "VALUE", "WHAT IT IS", "APPLIES"))
-    return 0
-
-
-def _value(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)
 
 
 def join_running(client: LocalClient, arguments: Arguments) -> dict[str, Any]:

@@ -51,7 +51,14 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     assert "suelto.txt" in d.verb("browse", "ana", "ana-files")
 
     got = world.root / "got"
-    done = d.json("get", "--from", "ana", "ana-files/disco", "--output", str(got))
+    assert [s["name"] for s in d.json("browse", "AN")["shares"]] == ["ana-files"]
+    assert "dos.flac" in d.verb("browse", "Aná", "Ana-Files/disco")
+    assert "did you mean “ana”" in d.try_verb("browse", "aan").stderr
+    assert "get --from PERSON SHARE/FOLDER" in d.verb("search", "disco")
+    single = d.try_verb("get", "--from", "ana", "ana-files/suelto.txt", "--output", str(got / "suelto.txt"))
+    assert (single.returncode, got.exists()) == (1, False)
+    assert "--output names a folder" in single.stderr
+    done = d.json("get", "--from", "Ana", "ANA-files/disco", "--output", str(got))
     assert all(t["state"] == "done" for t in done)
     for path in (world.root / "ana-files" / "disco").rglob("*"):
         if path.is_file():
@@ -102,7 +109,7 @@ def test_a_member_is_found_browsed_and_a_folder_of_its_downloaded(world: World) 
     assert not list((world.root / "more").rglob("*.flac"))
     paused = d.json("get", "--from", "ana", "ana-files", "--output", str(world.root / "less"), "--paused")[0]
     assert (paused["state"], paused["files"]["have"]) == ("paused", 5)
-    d.verb("choose", paused["id"], "--skip", "*")
+    d.verb("choose", paused["id"][:6], "--skip", "*")
     d.verb("choose", paused["id"], "--want", "disco/*.flac", "--skip", "dos*")
     assert d.json("choose", paused["id"], "--want", "suelto.*")["files"]["skipped"] == 3
     assert d.json("move", paused["id"], "top")["place"] == 1

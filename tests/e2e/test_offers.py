@@ -71,7 +71,7 @@ def test_a_folder_is_offered_accepted_and_lands_as_it_was_and_no_stranger_gets_i
     (top / "sierra" / "enlace").symlink_to("/etc/passwd")
     single = loose(world, "carta.pdf", 3 * MIB)
 
-    (sent,) = ana.json("send", str(top), str(single), "--to", "bruno", "--message", "Lo de ayer")
+    (sent,) = ana.json("send", str(top), str(single), "--to", "BRUNO", "--message", "Lo de ayer")
     assert sent["state"] in ("waiting", "delivered")
     assert (sent["files"], sent["names"]) == (5, ["Fotos/", "carta.pdf"])
     asked = the_offer(bruno, "delivered")
@@ -83,7 +83,10 @@ def test_a_folder_is_offered_accepted_and_lands_as_it_was_and_no_stranger_gets_i
     )
     assert the_offer(ana, "delivered")["peer_name"] == "bruno"
 
-    whole = bruno.json("offers", asked["id"])
+    told = bruno.verb("offers")
+    assert f"from ana waits for you: barrio-peer --data-dir {bruno.data} accept {asked['id']}" in told
+    assert "“Lo de ayer”" in told
+    whole = bruno.json("offers", asked["id"][:4])
     content = whole["listed"][-1]["content_id"]
     for path in (f"/v1/contents/{content}", f"/v1/contents/{content}/manifest", f"/v1/contents/{content}/pieces"):
         assert ask(world, eva, ana, path) == 404
@@ -91,7 +94,7 @@ def test_a_folder_is_offered_accepted_and_lands_as_it_was_and_no_stranger_gets_i
     assert eva.json("search", "carta") == []
 
     got = world.root / "got"
-    bruno.verb("accept", asked["id"], "--output", str(got), "--wait")
+    assert f"a new folder: {got}" in bruno.verb("accept", asked["id"][:6], "--output", str(got), "--wait")
     for file in [*top.rglob("*.*")]:
         assert (got / file.relative_to(top.parent)).read_bytes() == file.read_bytes()
     assert (got / "carta.pdf").read_bytes() == single.read_bytes()

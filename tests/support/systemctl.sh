@@ -19,6 +19,8 @@ if [ "$1" != start ] && [ -s $state/$name.pid ]; then
     rm $state/$name.pid
 fi
 [ "$1" != stop ] || exit 0
+# An earlier run's line would pass for this one's.
+: >$state/$name.out
 BARRIO_CONFIG=/etc/barrio/$file.toml setpriv --reuid=$name --regid=$name --clear-groups -- \
     $name $verb >$state/$name.out 2>$state/$name.log &
 echo $! >$state/$name.pid

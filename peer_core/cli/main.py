@@ -25,7 +25,7 @@ from peer_core.cli import (
 )
 from peer_core.cli.client import LocalClient, NoPeerError, is_joined
 from peer_core.cli.output import as_json, plain, say
-from peer_core.cli.parsing import Parser, number, text_that
+from peer_core.cli.parsing import number, text_that
 from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
@@ -37,6 +37,7 @@ from protos.operating.logs import LEVEL_VARIABLE
 from protos.operating.notify import Manager
 from protos.operating.settings_file import SettingsError
 from protos.operating.stopping import stop_signals
+from protos.operating.usage import Parser
 
 _PEER = "a member by name, the beginning of it, or an id, at least 6 characters of it"
 

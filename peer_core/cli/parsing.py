@@ -1,27 +1,10 @@
 """How the command line reads arguments: what was mistyped is said in one line, with what may be meant. Pure."""
 
 import argparse
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 from peer_core.errors import BadInputError
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
-            self.error(f"“{value}” is no verb{maybe(str(value), action.choices)}")
-        super()._check_value(action, value)
-
-
-def maybe(text: str, known: Iterable[str]) -> str:
-    """Which one may be meant, as the end of a sentence; nothing when none is near."""
-    near = get_close_matches(text.lower(), list(known), 1)
-    return f"; did you mean “{near[0]}”?" if near else ""
 
 
 def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, columns, plain, say, table, width
-from peer_core.cli.parsing import maybe
 from peer_core.errors import BadInputError
+from protos.operating.usage import maybe
 
 _HEADS = ("SETTING", "VALUE", "WHAT IT IS", "APPLIES")
 Arguments = argparse.Namespace

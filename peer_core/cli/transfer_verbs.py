@@ -9,9 +9,9 @@ from urllib.parse import quote
 from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table, when
-from peer_core.cli.parsing import maybe
 from peer_core.errors import BadInputError
 from peer_core.sizes import human as size
+from protos.operating.usage import maybe
 
 PAGE = 1000
 # So many ids fit into one request.

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 
@@ -16,10 +16,14 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
-            near = difflib.get_close_matches(str(value).lower(), list(action.choices), 1)
-            meant = f"; did you mean “{near[0]}”?" if near else f"; there are: {', '.join(action.choices)}"
-            self.error(f"“{value}” is no verb{meant}")
+            self.error(f"“{value}” is no verb{maybe(str(value), action.choices)}")
         super()._check_value(action, value)
+
+
+def maybe(text: str, known: Iterable[str]) -> str:
+    """Which one may be meant, as the end of a sentence; nothing when none is near."""
+    near = difflib.get_close_matches(text.lower(), list(known), 1)
+    return f"; did you mean “{near[0]}”?" if near else ""
 
 
 def typed_again(sentence: str, program: str, options: Mapping[str, object]) -> str:

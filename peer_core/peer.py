@@ -258,15 +258,15 @@ class Peer:
             return status
         identity, directory = online.identity, online.directory
         shares["pending"] += directory.publisher.pending()
-        counters, since = directory.counters(), directory.presence.since
+        counters, central = directory.counters(), directory.presence.standing()
         return status | {
             "peer_id": identity.peer_id,
             "name": identity.name,
             "network_name": identity.membership.network_name,
             "addresses": online.addresses(),
             "central": {
-                "reachable": directory.presence.reachable,
-                "since": shapes.moment(since.timestamp()) if since else None,
+                "reachable": central.reachable,
+                "since": shapes.moment(central.since.timestamp()) if central.since else None,
                 "address": directory.central.address,
             },
             "neighbours": self.neighbours(),
@@ -287,8 +287,8 @@ class Peer:
             parts["library"] = str(library.message)
         if online is None:
             parts["barrio"] = str(self._offline_because.message) if self._offline_because else "not in a barrio yet"
-        elif not online.directory.presence.reachable:
-            trouble = online.directory.presence.trouble
+        elif not (central := online.directory.presence.standing()).reachable:
+            trouble = central.trouble
             parts["central"] = str(trouble.message) if trouble is not None else "the central has not answered yet"
         return parts
 
@@ -421,7 +421,7 @@ class Peer:
         if online is None:
             return notices
         trouble = online.directory.presence.trouble
-        if trouble is not None and not online.directory.presence.reachable:
+        if trouble is not None:
             notices.append(trouble)
         notices += online.notices
         left = online.identity.seconds_left()

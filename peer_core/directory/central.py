@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -35,7 +36,6 @@ DEADLINE_SECONDS = 10.0
 LEAST_DEADLINE_SECONDS = 3.0
 QUERY_DEADLINE_SECONDS = 6.0
 MAX_MESSAGE = 4 << 20
-_SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # The year 9999.
 MAX_TIME = 253_402_300_800
 
@@ -78,6 +78,14 @@ class Publication:
     mark: bytes = b""
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Whether calls are answered, be it with a refusal, and since when; `trouble`: of the first that was not."""
+
+    since: datetime
+    trouble: BarrioError | None = None
+
+
 class CentralClient:
     """Calls the directory as this peer. After `renew_channel`, calls use the identity's new certificate."""
 
@@ -86,8 +94,8 @@ class CentralClient:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._last_answer = 0.0
-        # Whether the last call that ended was answered, be it with a refusal; any thread.
-        self.answers = True
+        # Written under the lock, read by any.
+        self.heard = Heard(datetime.now(UTC))
         self._closed = False
 
     @property
@@ -186,13 +194,31 @@ class CentralClient:
             try:
                 answer = call(request, timeout=deadline)
             except grpc.RpcError as error:
-                self.answers = error.code() not in _SILENT
-                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_answer < began:
-                    self._give_up(channel)
+                self._note_failure(error, channel, began)
                 raise
             self._last_answer = time.monotonic()
-            self.answers = True
+            self._note(None)
             return answer
+
+    def _note_failure(self, error: Any, channel: grpc.Channel, began: float) -> None:
+        match error.code():
+            case grpc.StatusCode.CANCELLED:
+                # This end closed the channel under it.
+                return
+            case grpc.StatusCode.UNAVAILABLE:
+                self._note(_error(error))
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                # A slow central that answered others meanwhile is there.
+                if self._last_answer < began:
+                    self._note(_error(error))
+                    self._give_up(channel)
+            case _:
+                self._note(None)
+
+    def _note(self, trouble: BarrioError | None) -> None:
+        with self._lock:
+            if (trouble is None) != (self.heard.trouble is None):
+                self.heard = Heard(datetime.now(UTC), trouble)
 
     def _give_up(self, channel: grpc.Channel) -> None:
         """Nothing came over a whole deadline: the connection may lead nowhere, which TCP would notice in minutes."""

@@ -96,7 +96,7 @@ class Directory:
         """Says goodbye when the central is there, and ends all threads within a few seconds."""
         self.presence.stop_soon()
         self.reach.stop_soon()
-        if self.presence.reachable:
+        if self.presence.had_beat:
             with suppress(BarrioError):
                 self.central.leave()
         self._http.close()

@@ -7,10 +7,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from peer_core import __version__
-from peer_core.directory.central import CentralClient, Registration, RevocationList
+from peer_core.directory.central import CentralClient, Heard, Registration, RevocationList
 from peer_core.directory.types import Pace
 from peer_core.errors import BarrioError, CentralUnreachableError, NotRegisteredError, RevokedError
 from peer_core.identity import enrolment
@@ -26,6 +27,15 @@ REVOKED_RETRY_SECONDS = 60.0
 # A laptop that moves is found at its new address this soon.
 LOOK_SECONDS = 2.0
 log = logging.getLogger("barrio.directory")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it is with the central, since when (None before the first attempt), and why it is out of reach."""
+
+    reachable: bool
+    since: datetime | None
+    trouble: BarrioError | None
 
 
 class Presence:
@@ -59,18 +69,34 @@ class Presence:
         self._registered = False
         self._beats_to_renewal = 0
         self._next_beat = 0.0
+        self._noticed: Heard | None = None
         # Written by the thread alone, read by any.
         self.pace = FIRST_PACE
-        self._reachable = False
-        self.since: datetime | None = None
-        self.trouble: BarrioError | None = None
+        self._by_beats = Standing(False, None, None)
         # Seconds by which the central's clock is ahead of this one, None before it told.
         self.clock_offset: float | None = None
 
+    def standing(self) -> Standing:
+        """By the last attempt of any call, a question too: the next heartbeat may be half a minute away."""
+        beats, heard = self._by_beats, self._central.heard
+        if not beats.reachable or beats.since is None:
+            return beats
+        if heard.trouble is not None:
+            return Standing(False, heard.since, heard.trouble)
+        return Standing(True, max(beats.since, heard.since), None)
+
     @property
     def reachable(self) -> bool:
-        """By the last attempt of any call, a question too: the next heartbeat may be half a minute away."""
-        return self._reachable and self._central.answers
+        return self.standing().reachable
+
+    @property
+    def trouble(self) -> BarrioError | None:
+        return self.standing().trouble
+
+    @property
+    def had_beat(self) -> bool:
+        """Whether the last registration or heartbeat was answered: the central holds a lease, whatever came after."""
+        return self._by_beats.reachable
 
     def start(self) -> None:
         self._loop.start()
@@ -89,15 +115,23 @@ class Presence:
             log.info("the addresses are %s now", ", ".join(self._whereabouts.current))
             self._central.renew_channel()
             self._on_moved()
-        elif self._registered and not self._is_doubted() and time.monotonic() < self._next_beat:
-            return self._until_next()
+        elif self._registered:
+            self._notice_silence()
+            if time.monotonic() < self._next_beat:
+                return self._until_next()
         seconds = self._speak()
         self._next_beat = time.monotonic() + seconds
         return self._until_next() if self._registered else seconds
 
-    def _is_doubted(self) -> bool:
-        """A question found the central silent since the last heartbeat: the next one looks at once."""
-        return self._reachable and not self._central.answers
+    def _notice_silence(self) -> None:
+        """A question found the central silent since the last heartbeat: the next one comes as soon as a retry would."""
+        heard = self._central.heard
+        if self._by_beats.reachable and heard.trouble is not None and heard is not self._noticed:
+            self._noticed = heard
+            self._next_beat = min(self._next_beat, time.monotonic() + self._until_retry())
+
+    def _until_retry(self) -> float:
+        return self.pace.retry_seconds * random.uniform(0.5, 1.5)
 
     def _until_next(self) -> float:
         return max(0.0, min(LOOK_SECONDS, self._next_beat - time.monotonic()))
@@ -119,7 +153,7 @@ class Presence:
             return REVOKED_RETRY_SECONDS
         except BarrioError as error:
             self._set_reachable(False, error)
-            return self.pace.retry_seconds * random.uniform(0.5, 1.5)
+            return self._until_retry()
         self._set_reachable(True, None)
         return self.pace.heartbeat_seconds
 
@@ -170,14 +204,17 @@ class Presence:
         log.info("the certificate is renewed")
 
     def _set_reachable(self, reachable: bool, trouble: BarrioError | None) -> None:
-        if reachable != self._reachable or self.since is None:
-            self.since = datetime.now(UTC)
+        since = self._by_beats.since
+        if reachable != self._by_beats.reachable or since is None:
+            before, since = self.standing(), datetime.now(UTC)
+            if before.since is not None and not before.reachable and not reachable:
+                # A question noticed it first.
+                since = before.since
             log.info(
                 "the central %s",
                 "answers" if reachable else f"is out of reach{f': {trouble.logged}' if trouble else ''}",
             )
-        back = reachable and not self._reachable
-        self._reachable = reachable
-        self.trouble = trouble
+        back = reachable and not self._by_beats.reachable
+        self._by_beats = Standing(reachable, since, trouble)
         if back:
             self._on_back()

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from trust import Authority
 
-from peer_core.directory.central import Beat, Registration
-from peer_core.directory.presence import Presence
+from peer_core.directory.central import Beat, Heard, Registration
+from peer_core.directory.presence import Presence, Standing
 from peer_core.directory.types import Pace
 from peer_core.errors import CentralUnreachableError, NotRegisteredError
 from peer_core.identity.revocations import Revocations
@@ -24,7 +26,13 @@ class Central:
         self.calls: list[tuple[str, tuple[str, ...]]] = []
         self.failures: list[Exception] = []
         self.ahead = 0.0
-        self.answers = True
+        self.heard = Heard(datetime.now(UTC))
+
+    def fall_silent(self, minutes: float = 0.0) -> Heard:
+        """As a question notices it, so many minutes after the start of the test."""
+        since = self.heard.since + timedelta(minutes=minutes)
+        self.heard = Heard(since, CentralUnreachableError("no", "central-silent"))
+        return self.heard
 
     def _called(self, name: str, addresses: Sequence[str]) -> None:
         self.calls.append((name, tuple(addresses)))
@@ -115,16 +123,59 @@ def test_a_question_that_the_central_does_not_answer_counts_at_once(tmp_path: Pa
     assert here.presence.reachable
     step()
     assert len(calls) == 1
-    here.central.answers = False
-    assert not here.presence.reachable
-    here.central.failures.append(CentralUnreachableError("no", "central-silent"))
-    step()
+    heard = here.central.fall_silent(5)
+    assert here.presence.standing() == Standing(False, heard.since, heard.trouble)
+    assert here.presence.had_beat, "it is told when this peer leaves"
+    here.central.failures.append(CentralUnreachableError("still", "central-silent"))
+    beat_within(here, PACE.retry_seconds * 1.5)
     assert calls[-1][0] == "beat"
+    standing = here.presence.standing()
+    assert standing.since == heard.since, "not only since the heartbeat that was lost too"
+    assert standing.trouble is not None and standing.trouble.message == "still"
+    assert not here.presence.had_beat
     # From here on, the central's pace holds.
     here.presence._next_beat = time.monotonic() + 60
     step()
     assert len(calls) == 2
     here.presence._next_beat = 0.0
-    here.central.answers = True
+    here.central.heard = Heard(datetime.now(UTC))
     step()
-    assert here.presence.reachable and here.backs == 2
+    assert here.presence.reachable and here.backs == 2 and here.presence.trouble is None
+
+
+def test_questions_that_are_not_answered_bring_no_more_beats_than_the_central_wants(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    step, calls = here.presence._step, here.central.calls
+    step()
+    here.presence.pace = replace(PACE, retry_seconds=60.0)
+    waits = set()
+    for _ in range(8):
+        # Each question finds it silent, and each heartbeat finds it there.
+        here.presence._next_beat = time.monotonic() + 600
+        here.central.fall_silent()
+        now = time.monotonic()
+        step()
+        assert len(calls) == 1, "not at once"
+        wait = here.presence._next_beat - now
+        assert 30 <= wait <= 95
+        step()
+        assert here.presence._next_beat - now == wait, "one silence, one beat"
+        waits.add(round(wait, 1))
+    assert len(waits) > 1, "not all members at the same time"
+
+
+def test_since_when_it_answers_is_known_after_a_question_too(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    assert here.presence.standing() == Standing(False, None, None)
+    here.presence._step()
+    here.central.fall_silent()
+    back = here.central.heard.since + timedelta(minutes=10)
+    here.central.heard = Heard(back)
+    assert here.presence.standing() == Standing(True, back, None)
+
+
+def beat_within(here: Here, seconds: float) -> None:
+    before, deadline = len(here.central.calls), time.monotonic() + seconds + 5
+    while len(here.central.calls) == before:
+        assert time.monotonic() < deadline
+        time.sleep(min(here.presence._step(), seconds))

@@ -39,7 +39,7 @@ def restore_backup(source: Path, database_path: Path, data_dir: Path) -> Backup:
         raise StorageError(f"the backup {source} cannot be read ({error.strerror})") from error
     if not is_file:
         os.close(handle)
-        raise StorageError(f"{source} is not a regular file; give the file that barrio-central backup wrote")
+        raise StorageError(f"{source} is not a regular file; give the file that a backup wrote")
     with os.fdopen(handle, "rb") as file:
         contents = _read_contents(file, source)
         make_folder(data_dir)

@@ -269,7 +269,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
         thread.join(10)
     assert in_time
     assert str(pipe) in refusals[0].message
-    with pytest.raises(StorageError, match="regular file"):
+    with pytest.raises(StorageError, match=r"is not a regular file; give the file that a backup wrote$"):
         restore(tmp_path, tmp_path / "central")
     assert sorted(tmp_path.iterdir()) == [pipe]
 

@@ -31,6 +31,8 @@ from protos.sentences import sentence_of
 
 FIRST_PAINT_SECONDS = 1.0
 LOOK_AROUND_SECONDS = 10.0
+# Of asking the peer that has the data folder whether it is where it says.
+OTHER_SECONDS = 3.0
 
 
 def start(options: Options) -> int:
@@ -179,8 +181,8 @@ class Desktop:
         except (ApiError, HostError) as error:
             # The other one may have ended meanwhile.
             self.host = self._usual_host
-            other = running_peer(self._options.data_dir) if sentence_of(error.detail).code == FOLDER_IN_USE else None
-            page.refuse(*self.context.words.problem(error.code, error.title, error.detail), other is not None)
+            other = sentence_of(error.detail).code == FOLDER_IN_USE and await self._other_answers()
+            page.refuse(*self.context.words.problem(error.code, error.title, error.detail), other)
             return
         assert session.status is not None
         session.start()
@@ -188,6 +190,23 @@ class Desktop:
             self._show_shell()
         else:
             self._show_first_run(session.status)
+
+    async def _other_answers(self) -> bool:
+        """Whether the peer that has the data folder is where it says."""
+        found = await self.tasks.in_worker(running_peer, self._options.data_dir)
+        if found is None:
+            return False
+        from desktop.api_client import ApiClient
+
+        client = ApiClient(found.url, found.token)
+        try:
+            async with asyncio.timeout(OTHER_SECONDS):
+                await client.status()
+        except (ApiError, TimeoutError):
+            return False
+        finally:
+            await client.close()
+        return True
 
     def _open_running(self) -> None:
         """The peer that has the data folder, instead of one of this process; if it has ended, one of this process."""

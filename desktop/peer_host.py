@@ -84,7 +84,13 @@ class OwnPeer:
 
 
 def running_peer(data_dir: Path) -> Endpoint | None:
-    """The peer that runs with this data folder in another process, where it says how to reach it. Reads a file."""
+    """The peer that runs with this data folder in another process, where it says how to reach it. Reads files.
+
+    While another one is just starting, an earlier one's place may still be told: ask it for its status.
+    """
+    # A file that a killed peer left behind may lead to whatever has its port now.
+    if not importlib.import_module("peer_core.data_folder").FolderLock.is_held(data_dir):
+        return None
     try:
         told = json.loads((data_dir / LOCAL_API_FILE).read_text("utf-8"))
         url, token = told["url"], told["token"]

@@ -1,8 +1,11 @@
 """A peer that runs with the window's data folder: it is told, and can be shown in this window."""
 
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from processes import HeadlessPeer
 from window_kit import Drive, shell_of, until
 
@@ -67,12 +70,48 @@ def test_without_its_address_there_is_no_button(member: Path, drive: Drive) -> N
         drive(Options(member), scenario)
 
 
-def test_what_is_no_address_of_this_machine_is_none(tmp_path: Path) -> None:
-    assert peer_host.LOCAL_API_FILE == data_folder.LOCAL_API_FILE
-    file = tmp_path / "local-api.json"
+def test_one_that_does_not_answer_where_it_says_is_not_offered(member: Path, drive: Drive) -> None:
+    peer = HeadlessPeer(member, "Me").start()
+    assert peer.program is not None
+    file = member / "local-api.json"
+
+    async def scenario(desktop: Desktop) -> None:
+        page = await refusal(desktop)
+        assert page.other.isHidden()
+        assert "end it first" in page.text.text()
+
+    with peer.program, socket.create_server(("127.0.0.1", 0)) as silent:
+        access = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps({**access, "url": f"http://127.0.0.1:{silent.getsockname()[1]}"}), "utf-8")
+        drive(Options(member), scenario)
+        file.write_text(json.dumps(access), "utf-8")
+
+
+def test_the_place_that_a_killed_peer_left_behind_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "local-api.json").write_text(json.dumps({"url": "http://127.0.0.1:5", "token": "t"}))
     assert running_peer(tmp_path) is None
+    lock = data_folder.FolderLock(tmp_path)
+    lock.take()
+    assert running_peer(tmp_path) is not None
+    lock.release()
+    assert running_peer(tmp_path) is None
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """A data folder that a peer has."""
+    lock = data_folder.FolderLock(tmp_path)
+    lock.take()
+    yield tmp_path
+    lock.release()
+
+
+def test_what_is_no_address_of_this_machine_is_none(held: Path) -> None:
+    assert peer_host.LOCAL_API_FILE == data_folder.LOCAL_API_FILE
+    file = held / "local-api.json"
+    assert running_peer(held) is None
     file.write_text(json.dumps({"url": "http://127.0.0.1:5", "token": "t"}))
-    assert running_peer(tmp_path) == Endpoint("http://127.0.0.1:5", "t")
+    assert running_peer(held) == Endpoint("http://127.0.0.1:5", "t")
     for bad in (
         '{"url": "http://x:1", "token": "t"}',
         '{"url": 5, "token": "t"}',
@@ -81,4 +120,4 @@ def test_what_is_no_address_of_this_machine_is_none(tmp_path: Path) -> None:
         '{"url": "http://127.0.0.1:5"}',
     ):
         file.write_text(bad)
-        assert running_peer(tmp_path) is None
+        assert running_peer(held) is None

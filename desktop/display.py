@@ -4,17 +4,20 @@ import ctypes
 import os
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 NONE = "there is no display"
 _SECONDS = 3.0
+# What the Wayland library takes where none is named.
+_USUAL_WAYLAND = "wayland-0"
 
 
 def display_trouble(environment: Mapping[str, str] | None = None) -> str | None:
     """What is wrong with the display, without an end mark; None: a window can be shown, as far as can be told.
 
-    Raises nothing. Connects to the display and goes again; does not load Qt.
+    Raises nothing. Connects to the display and goes again, within seconds; does not load Qt.
     """
     env = os.environ if environment is None else environment
     if not sys.platform.startswith("linux"):
@@ -24,7 +27,13 @@ def display_trouble(environment: Mapping[str, str] | None = None) -> str | None:
         # Offscreen, VNC and such need none.
         return None
     x11 = env.get("DISPLAY") if not platforms or "xcb" in platforms else None
-    wayland = env.get("WAYLAND_DISPLAY") if not platforms or "wayland" in platforms else None
+    wayland = None
+    if not platforms or "wayland" in platforms:
+        wayland = env.get("WAYLAND_DISPLAY")
+        is_wayland = "wayland" in platforms or env.get("XDG_SESSION_TYPE") == "wayland"
+        # A socket that whoever started this has opened can be used only once: by Qt.
+        if env.get("WAYLAND_SOCKET") or (wayland is None and is_wayland and _wayland_answers(_USUAL_WAYLAND, env)):
+            return None
     if (x11 and _x11_answers(x11)) or (wayland and _wayland_answers(wayland, env)):
         return None
     named = " and ".join(name for name in (wayland, x11) if name)
@@ -41,6 +50,15 @@ def _x11_answers(name: str) -> bool:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
         return True
+    answered: list[bool] = []
+    # The library waits without a limit for a display that takes the connection and says nothing.
+    asking = threading.Thread(target=lambda: answered.append(_connects(xcb, name)), name="display", daemon=True)
+    asking.start()
+    asking.join(_SECONDS)
+    return answered == [True]
+
+
+def _connects(xcb: ctypes.CDLL, name: str) -> bool:
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connect.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = (ctypes.c_void_p,)

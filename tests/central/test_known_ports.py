@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from processes import Program, command, run_command, wait_for
 
 from central.config import Address
 from central.errors import StartError
+from central.housekeeping import Housekeeper
 from central.known_ports import KNOWN_PORTS
 from protos.agreed import Invite
 
@@ -55,21 +57,32 @@ def test_a_taken_port_is_named(central: Central) -> None:
 
 
 def test_other_ports_are_told_and_followed_once_members_come(
-    central: Central, caplog: pytest.LogCaptureFixture
+    central: Central, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    done: list[str] = []
+    do = Housekeeper._do
+
+    def noted(housekeeper: Housekeeper, name: str, job: Callable[[], bool | None]) -> bool:
+        more = do(housekeeper, name, job)
+        done.append(name)
+        return more
+
+    monkeypatch.setattr(Housekeeper, "_do", noted)
     known, options = ports(central), central.options
     member = central.member()
     device = member.device
     central.stop()
     other = free_port()
     central.options = replace(options, listen=Address("127.0.0.1", other))
+    done.clear()
     with caplog.at_level(logging.WARNING, "central.known_ports"):
         central.start()
     (told,) = [record.getMessage() for record in caplog.records]
     assert f"ports {known[0]} and {known[1]}" in told
     assert f"listens at {other}" in told
     caplog.clear()
-    # A start at the wrong ones changes nothing: nobody came.
+    # A start at the wrong ones changes nothing: nobody came, and whether somebody did was looked at.
+    wait_for(lambda: "known ports" in done, 10, "the job to run")
     central.stop()
     central.options = options
     central.start()

@@ -55,8 +55,13 @@ class Barrio:
 
     program = "barrio-peer"
 
-    def __init__(self, *names: str, known: tuple[str, ...] = (), shares: tuple[str, ...] = ()) -> None:
-        self._members = [{"name": name, "peer_id": f"{n:052x}"} for n, name in enumerate(names, 0xABCDEF0 << 180)]
+    def __init__(
+        self, *names: str, known: tuple[str, ...] = (), shares: tuple[str, ...] = (), me: str | None = None
+    ) -> None:
+        """`me`: the name of this device, which is among `names`."""
+        self._members: list[dict[str, Any]] = [
+            {"name": name, "peer_id": f"{n:051x}a", "me": name == me} for n, name in enumerate(names, 0xABCDEF0 << 176)
+        ]
         self._offers = [{"id": f"{n:012x}", "names": [k], "peer_name": k, "peer_id": k} for n, k in enumerate(known)]
         self._shares = [{"name": name} for name in shares]
 
@@ -87,7 +92,7 @@ def test_a_member_is_found_by_name_without_case_and_accents_and_by_its_beginning
         (barrio.id_of("Bruno"), "Bruno"),
     ):
         assert naming.peer_id(barrio, typed) == barrio.id_of(name), typed
-    with pytest.raises(BadInputError, match=r"Eva \(.{12}\), EVA \(.{12}\); give the whole name"):
+    with pytest.raises(BadInputError, match=r"Eva \(.{12}\), EVA \(.{12}\); give the whole name, or more of an id"):
         naming.peer_id(barrio, "eva")
     with pytest.raises(BadInputError, match=r"José \(.*Jose Luis \("):
         naming.peer_id(barrio, "jos")
@@ -111,11 +116,48 @@ def test_a_name_that_nobody_has_is_answered_by_one_that_is_near() -> None:
     assert naming.peer_id(bruna, "bruno", away=True) == "Bruno"
     with pytest.raises(NotFoundError, match="“Bruno” is not here now"):
         naming.peer_id(bruna, "Bruno")
-    with pytest.raises(BadInputError, match="may be several members"):
+    with pytest.raises(NotFoundError, match="Nobody is called “bru”; did you mean “Bruno”, “Bruno's sister”"):
         naming.peer_id(bruna, "bru", away=True)
     assert naming.peer_id(bruna, "bru") == bruna.id_of("Bruno's sister")
     with pytest.raises(NotFoundError):
         naming.peer_id(barrio, "")
+
+
+def test_files_and_trust_go_to_nobody_who_was_not_named() -> None:
+    barrio: Any = Barrio("Anabel", "Ana's laptop", "José", "bruno", "Eva", "EVA", "Me", known=("Bruno",), me="Me")
+    with pytest.raises(NotFoundError, match="Nobody is called “anab”; did you mean “Anabel”"):
+        naming.peer_id(barrio, "anab", away=True)
+    with pytest.raises(NotFoundError, match="Nobody is called “Ana”; did you mean “Anabel”, “Ana's laptop”"):
+        naming.peer_id(barrio, "Ana", away=True)
+    assert naming.peer_id(barrio, "anab") == barrio.id_of("Anabel")
+    assert naming.peer_id(barrio, "JOSE", away=True) == barrio.id_of("José")
+    # Known and away is one, and the other one is here.
+    for typed in ("bruno", "Bruno", "BRUNO"):
+        with pytest.raises(BadInputError, match=r"Bruno \(Bruno\), bruno \(.{12}\); give more of an id"):
+            naming.peer_id(barrio, typed, away=True)
+    with pytest.raises(BadInputError, match="may be several members: Eva"):
+        naming.peer_id(barrio, "Eva", away=True)
+    assert naming.peer_id(barrio, "Eva") == barrio.id_of("Eva")
+    for typed in ("me", barrio.id_of("Me")[:-1]):
+        with pytest.raises(BadInputError, match="is this device; name another member"):
+            naming.peer_id(barrio, typed, away=True)
+    with pytest.raises(NotFoundError, match="known here"):
+        naming.peer_id(barrio, "m", away=True)
+    assert naming.peer_id(barrio, "m") == barrio.id_of("Me")
+    assert naming.peer_id(barrio, barrio.id_of("Eva")[:-1], away=True) == barrio.id_of("Eva")
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_who_is_called_like_the_beginning_of_an_id_does_not_take_its_place(away: bool) -> None:
+    beginning = Barrio("Victim").id_of("Victim")[:-1]
+    for name in (beginning, beginning.upper()):
+        barrio: Any = Barrio("Victim", name)
+        with pytest.raises(BadInputError, match="may be several members: ") as caught:
+            naming.peer_id(barrio, beginning, away=away)
+        assert "Victim" in caught.value.message
+    assert naming.peer_id(barrio, barrio.id_of("Victim"), away=away) == barrio.id_of("Victim")
+    short: Any = Barrio("Victim", beginning[:5])
+    assert naming.peer_id(short, beginning[:5], away=away) == short.id_of(beginning[:5])
 
 
 def test_the_name_of_a_share_is_found_without_case_and_accents() -> None:

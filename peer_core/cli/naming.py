@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from peer_core.cli.client import ApiError, LocalClient
 from peer_core.cli.output import plain
+from peer_core.cli.parsing import UsageError
 from peer_core.errors import BadInputError, NotFoundError
 from protos.agreed import ID_LENGTH
 
@@ -175,12 +176,10 @@ def offer_id(client: LocalClient, text: str) -> str:
 
 def _id_beginning(text: str, named: dict[str, str], what: str) -> str | None:
     """`named`: what each id stands for."""
-    if text in named:
-        return text
-    meant = [each for each in named if text and each.startswith(text.lower())]
-    if meant and len(text) < MIN_ID:
-        raise BadInputError(f"“{text}” is too short; give at least the first {MIN_ID} characters of the id.")
+    if len(text) < MIN_ID:
+        raise UsageError(f"“{plain(text)}” is too short; give at least the first {MIN_ID} characters of the id.")
+    meant = [each for each in named if each.startswith(text.lower())]
     if len(meant) > 1:
         some = ", ".join(f"{each} ({plain(named[each])})" for each in meant[:SHOWN])
-        raise BadInputError(f"“{text}” may be several {what}: {some}; give more of the id.")
+        raise BadInputError(f"“{plain(text)}” may be several {what}: {some}; give more of the id.")
     return meant[0] if meant else None

@@ -10,7 +10,8 @@ from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table, when
 from peer_core.cli.output_folder import output_folder
-from peer_core.errors import BadInputError, BarrioError
+from peer_core.cli.parsing import UsageError
+from peer_core.errors import BarrioError
 from peer_core.sizes import human as size
 
 FOLLOW_SECONDS = 0.3
@@ -117,7 +118,7 @@ def _tell_message(offer: dict[str, Any]) -> None:
 
 def accept(client: LocalClient, arguments: Arguments) -> int:
     if (arguments.up_to is not None) and not arguments.always:
-        raise BadInputError("--up-to belongs to --always: how large an offer is accepted without asking.")
+        raise UsageError("--up-to belongs to --always: how large an offer is accepted without asking.")
     offer_id = naming.offer_id(client, arguments.id)
     folder = output_folder(arguments)
     body = {"state": "accepted", **({"output": folder} if folder else {})}

@@ -186,12 +186,24 @@ def test_a_transfer_is_shown_and_changed_by_the_beginning_of_its_id(peer: Peer, 
         for wrong in ("zzzz", "zzzzzzzzzzzz", "../status"):
             status, _, err = at(*verb, wrong)
             assert status == 1 and f"There is no transfer “{wrong}”" in err and " transfers” lists the ids" in err
-    assert "at least the first 4 characters" in at("pause", made.id[:2])[2]
-    assert "did you mean “receipt”" in at("transfers", "receit", short)[2]
+    for wrong, said in (
+        (["pause", made.id[:2]], "at least the first 4 characters"),
+        (["offers", "x"], "at least the first 4 characters"),
+        (["transfers", "receit", short], "did you mean “receipt”"),
+        (["transfers", short, short], "none of files, receipt and clear"),
+        (["transfers", "receipt"], "Say which transfer"),
+        (["transfers", "clear", short], f"cancel {short}”"),
+        (["choose", short], "Say what to choose"),
+        (["pause"], "Name one transfer, or --all."),
+        (["pause", short, "--all"], "Name one transfer, or --all."),
+        (["cancel", "all"], "Cancel each by its id"),
+        (["accept", "abcd", "--up-to", "5"], "--up-to belongs to --always"),
+        (["browse", "ana", "--limit", "0"], "1 at least"),
+        (["get", CONTENT, "--skip-have"], "--skip-have belongs to --from"),
+    ):
+        status, out, err = at(*wrong)
+        assert (status, out) == (2, "") and said in err and len(err.splitlines()) == 1, wrong
     assert at("pause", "all")[:2] == (0, "all are paused\n")
-    assert at("pause")[2] == "barrio-peer: Name one transfer, or --all.\n"
-    assert at("pause", short, "--all")[0] == 1
-    assert "Cancel each by its id" in at("cancel", "all")[2]
     assert at("cancel", short)[:2] == (0, "film.mkv: cancelled\n")
     assert at("transfers")[1] == "no transfers\n"
 
@@ -201,7 +213,7 @@ def test_the_beginning_of_an_id_that_several_have_lists_them() -> None:
     with pytest.raises(BadInputError, match=r"abcd11112222 \(film\), abcd33334444 \(song\); give more"):
         naming._id_beginning("abcd", named, "offers")
     assert naming._id_beginning("ABCD1", named, "offers") == "abcd11112222"
-    assert naming._id_beginning("x", named, "offers") is None
+    assert naming._id_beginning("xxxx", named, "offers") is None
 
 
 def test_an_unknown_offer_says_where_the_ids_are(at: Run) -> None:
@@ -235,7 +247,7 @@ def test_get_says_how_a_folder_is_fetched_and_what_output_is(at: Run, tmp_path: 
     wrong = CONTENT[:-1] + "b"
     assert "check its last letter" in at("get", wrong)[2]
     status, _, err = at("get", CONTENT, "--output", str(tmp_path / "film.mkv"))
-    assert status == 1 and "--output names a folder" in err
+    assert status == 2 and "--output names a folder" in err
     assert not (tmp_path / "film.mkv").exists()
 
 
@@ -306,7 +318,11 @@ def test_settings_fit_a_narrow_terminal(at: Run, monkeypatch: pytest.MonkeyPatch
     assert not [line for line in narrow if len(line) > 80 and "download_dir" not in line]
     assert "upload_slots  0  (at once)" in narrow
     assert "    Where downloads land" in narrow
-    assert "did you mean “upload_slots”" in at("settings", "upload_slot")[2]
+    for value in ([], ["3"]):
+        said = "barrio-peer: There is no setting “upload_slot”; did you mean “upload_slots”?\n"
+        assert at("settings", "upload_slot", *value) == (1, "", said)
+    assert "settings” lists them" in at("settings", "", "3")[2]
+    assert json.loads(at("settings", "upload_slots", "3", "--json")[1])[0]["value"] == 3
 
 
 def test_the_name_of_a_device_that_has_joined_stays(monkeypatch: pytest.MonkeyPatch, at: Run, peer: Peer) -> None:

@@ -305,6 +305,14 @@ def test_the_last_data_folder_that_is_named_holds_and_the_settings_file_may_foll
     assert str(tmp_path / "b") in run("--data-dir", str(tmp_path / "a"), "status", "--data-dir", str(tmp_path / "b"))[2]
 
 
+@pytest.mark.parametrize("name", ["\u3164", "Ana\u2800", "A\u034fna"])
+def test_a_name_with_letters_that_nobody_sees_is_refused_before_joining(run: Run, at: Run, name: str) -> None:
+    status, _, err = run("join", "barrio://nowhere", "--name", name)
+    assert status == 2 and "no control or invisible characters" in err
+    status, _, err = at("settings", "name", name)
+    assert status == 1 and "no control or invisible characters" in err
+
+
 def test_slow_mode_is_on_or_off(run: Run) -> None:
     status, _, err = run("limits", "--slow", "maybe")
     assert status == 2 and "It is either on (true) or off (false)." in err

@@ -2,15 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
+from peer_core.library.helper import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, SHORT_LIFE_SECONDS, STOP_SECONDS
 from peer_core.library.wire import Message
 
 log = logging.getLogger(__name__)
-
-STOP_SECONDS = 1.5
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 30.0
 
 
 class HelperThread:
@@ -91,11 +89,13 @@ class HelperThread:
                 if self._stopping:
                     return
                 self._wanted = False
+            began = time.monotonic()
             in_order = self._live()
             if self._ended(in_order):
                 self.want()
-            if in_order:
+            if in_order or time.monotonic() - began > SHORT_LIFE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
+            if in_order:
                 continue
             with self._wake:
                 self._wake.wait_for(lambda: self._stopping, pause)

@@ -215,12 +215,13 @@ def observing(
 ) -> BaseObserver:
     """A running observer. Raises OSError when the system refuses."""
     observer = _new_observer(share, lambda: lost(share.id), lambda: limited(share))
-    observer.start()
     try:
+        observer.start()
         observer.schedule(_Handler(share, mark), share.path, recursive=True, event_filter=WANTED)
     except BaseException:
         observer.stop()
-        observer.join()
+        if observer.ident is not None:
+            observer.join()
         raise
     return observer
 
@@ -269,6 +270,11 @@ if sys.platform.startswith("linux"):
             self._lost = lost
             self._limited = limited
 
+        def abandon(self) -> None:
+            """Gives its descriptors back, when nothing has read from it yet."""
+            self._is_reading = False
+            self.close()
+
         def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
             if path != self._root:
                 folder, _, name = os.fsdecode(path[len(self._root.rstrip(b"/")) + 1 :]).rpartition("/")
@@ -289,13 +295,19 @@ if sys.platform.startswith("linux"):
     class _InotifyObserver(BaseObserver):
         def __init__(self, descriptor: _Descriptor) -> None:
             self._descriptor = descriptor
-            descriptor.start()
             super().__init__(InotifyEmitter, inotify_fd=descriptor)
+            try:
+                descriptor.start()
+            except RuntimeError:
+                # No more threads.
+                descriptor.abandon()
+                raise
 
         def on_thread_stop(self) -> None:
             super().on_thread_stop()
             self._descriptor.stop()
-            self._descriptor.join()
+            if self._descriptor.ident is not None:
+                self._descriptor.join()
 
     def _new_observer(share: Watched, lost: Callable[[], None], limited: Callable[[], None]) -> BaseObserver:
         return _InotifyObserver(_Descriptor(share, lost, limited))

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peer_core.library import watching
+from peer_core.library import helper_thread, watching
+from peer_core.library.helper_thread import HelperThread
 from peer_core.library.watching import Watched, watch, why
 
 if TYPE_CHECKING:
@@ -150,8 +152,7 @@ def test_a_share_that_comes_back_is_watched_again(
     room.until(lambda: room.library.share("folder").unavailable == 1)
     (room.root / "away").rename(room.folder)
     room.until(lambda: room.library.share("folder").files == 1)
-    looks = room.library.work().looks
-    room.until(lambda: room.library.work().looks > looks)
+    # Where it is not watched yet, the look with which watching begins finds it.
     room.write("b", b"b")
     room.until(lambda: room.paths() == {"a", "b"})
 
@@ -181,6 +182,55 @@ def test_inside_removed_shares_leave_no_thread_and_others_are_watched_again(room
     room.quiet()
     room.write("after", b"a")
     room.until(lambda: room.paths() == {"before", "after"})
+
+
+def watching_descriptors() -> int:
+    found = 0
+    for link in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):
+            found += str(link.readlink()) == "anon_inode:inotify"
+    return found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of inotify")
+@pytest.mark.parametrize("which", [watching.BaseObserver, watching._Descriptor])
+def test_without_a_thread_for_it_nothing_is_left(tmp_path: Path, which: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = watching_descriptors(), len(observers())
+    share = Watched(1, str(tmp_path), 0, 0, (), False)
+    monkeypatch.setattr(which, "start", refuses)
+    with pytest.raises(RuntimeError, match="new thread"):
+        watching.observing(share, lambda *_: None, lambda _: None, lambda _: None)
+    assert (watching_descriptors(), len(observers())) == before
+
+
+def test_inside_after_a_long_good_time_a_failure_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helper_thread, "SHORT_LIFE_SECONDS", 0.5)
+    monkeypatch.setattr(helper_thread, "LONGEST_PAUSE_SECONDS", 20.0)
+    began: list[float] = []
+
+    def work(line: HelperThread) -> None:
+        began.append(time.monotonic())
+        # Four short lives, a long one, a short one.
+        if len(began) == 5:
+            time.sleep(0.6)
+        raise ValueError
+
+    helper = HelperThread(
+        "test", work, greeting=list, received=lambda _: None, ended=lambda in_order: len(began) < 7 and not in_order
+    )
+    helper.start()
+    helper.want()
+    deadline = time.monotonic() + 20
+    while len(began) < 7:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    helper.stop()
+    # Doubled four times it would be 1.6 s and more.
+    assert began[5] - began[4] < 1.6
+    assert began[4] - began[3] > 0.7
 
 
 def test_inside_a_failure_begins_again_and_what_was_missed_is_found(

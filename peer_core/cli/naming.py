@@ -12,12 +12,12 @@ from peer_core.cli.parsing import UsageError
 from peer_core.errors import BadInputError, NotFoundError
 from protos.agreed import ID_LENGTH
 
-MIN_PREFIX = 6
-MIN_ID = 4
+MIN_PEER_PREFIX = 6
+MIN_TRANSFER_PREFIX = 4
 SHOWN = 5
-SHORT_ID = 12
-# Of the ids of transfers and offers.
-LENGTH = 12
+SHORT_PEER_ID = 12
+# Ids of offers are like those of transfers.
+TRANSFER_ID_LENGTH = 12
 PAGE = 1000
 # Of this many a near miss is looked for, in a large barrio.
 MOST_LOOKED_AT = 2000
@@ -69,7 +69,7 @@ def peer_id(client: LocalClient, text: str, away: bool = False) -> str:
     if not away:
         meant = {each: name for each, name in meant.items() if each in here}
     if len(meant) > 1:
-        some = ", ".join(f"{plain(name)} ({each[:SHORT_ID]})" for each, name in list(meant.items())[:SHOWN])
+        some = ", ".join(f"{plain(name)} ({each[:SHORT_PEER_ID]})" for each, name in list(meant.items())[:SHOWN])
         more = ", …" if len(meant) > SHOWN else ""
         give = "more of an id" if away else "the whole name, or more of an id"
         raise BadInputError(f"“{shown}” may be several members: {some}{more}; give {give}.")
@@ -91,7 +91,7 @@ def _named(people: dict[str, str], text: str, whole: bool) -> dict[str, str]:
 
 def _by_id(people: dict[str, str], text: str) -> dict[str, str]:
     """Those whose id begins so. They count beside any name: anybody may choose a name that looks like an id."""
-    if len(text) < MIN_PREFIX:
+    if len(text) < MIN_PEER_PREFIX:
         return {}
     return {each: name for each, name in people.items() if each.startswith(text.lower())}
 
@@ -151,7 +151,7 @@ def transfer_id(client: LocalClient, text: str) -> str:
     Raises NotFoundError, BadInputError.
     """
     found = None
-    if len(text) == LENGTH:
+    if len(text) == TRANSFER_ID_LENGTH:
         try:
             found = str(client.call("GET", f"/v1/transfers/{quote(text.lower(), safe='')}")["id"])
         except ApiError as error:
@@ -176,8 +176,10 @@ def offer_id(client: LocalClient, text: str) -> str:
 
 def _id_beginning(text: str, named: dict[str, str], what: str) -> str | None:
     """`named`: what each id stands for."""
-    if len(text) < MIN_ID:
-        raise UsageError(f"“{plain(text)}” is too short; give at least the first {MIN_ID} characters of the id.")
+    if len(text) < MIN_TRANSFER_PREFIX:
+        raise UsageError(
+            f"“{plain(text)}” is too short; give at least the first {MIN_TRANSFER_PREFIX} characters of the id."
+        )
     meant = [each for each in named if each.startswith(text.lower())]
     if len(meant) > 1:
         some = ", ".join(f"{each} ({plain(named[each])})" for each in meant[:SHOWN])

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from central.database import Database
 from central.domain import Member, RevocationList
 from central.errors import BadInputError, NotFoundError, RevokedError, StrangerError
-from protos.agreed import revocations_message
+from protos.agreed import BLANKS, revocations_message
 from protos.sentences import say
 
 MAX_NAME = 64
 _UNFIT = {"Cc", "Cs", "Cn", "Zl", "Zp"}
 # Emoji and several scripts need these two between characters; all other invisible ones make names that look alike.
 _JOINERS = "\u200c\u200d"
-# Letters, marks and symbols to Unicode, and yet nothing is drawn for them.
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 MIN_PREFIX = 8
 
 
@@ -27,7 +25,7 @@ def clean_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= MAX_NAME:
         raise BadInputError(say("a name has 1 to {most} characters", "name-length", most=MAX_NAME))
-    if not is_harmless(name) or not _BLANKS.isdisjoint(name):
+    if not is_harmless(name) or not BLANKS.isdisjoint(name):
         raise BadInputError("a name must not contain control, direction or invisible characters")
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
         raise BadInputError("a name needs something that can be seen")

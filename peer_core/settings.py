@@ -19,7 +19,7 @@ from peer_core.addresses import parse_listen, parse_url
 from peer_core.data_folder import read_json, write_json
 from peer_core.errors import BadInputError
 from peer_core.limits.parsing import parse_moment, parse_rate, parse_schedule, parse_slots, parse_switch
-from protos.agreed import decode_id
+from protos.agreed import BLANKS, decode_id
 from protos.sentences import say
 
 Value = str | int | list[str]
@@ -45,8 +45,8 @@ class Setting:
 def parse_name(value: Any) -> str:
     """Raises BadInputError."""
     text = str(value).strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= 64 or not text.isprintable():
-        raise BadInputError("The name has 1 to 64 characters and no control characters.", "name-most")
+    if not 1 <= len(text) <= 64 or not text.isprintable() or not BLANKS.isdisjoint(text):
+        raise BadInputError("The name has 1 to 64 characters and no control or invisible characters.", "name-most")
     return text
 
 

@@ -19,6 +19,8 @@ _ID_FORM = re.compile("[a-z2-7]{52}")
 _DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 MAX_KEY = (1 << 63) - 1
 MARK_BYTES = 16
+# Letters, marks and symbols to Unicode, and yet nothing is drawn for them: no name of a device or a barrio has them.
+BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 KINDS = ("audio", "video", "image", "document", "archive", "code", "other")
 
 _EXTENSIONS = {

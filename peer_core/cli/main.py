@@ -25,7 +25,7 @@ from peer_core.cli import (
 )
 from peer_core.cli.client import LocalClient, NoPeerError, is_joined
 from peer_core.cli.output import as_json, plain, say
-from peer_core.cli.parsing import number, text_that
+from peer_core.cli.parsing import UsageError, number, text_that
 from peer_core.content import MAX_SIZE
 from peer_core.data_folder import FolderLock, default_data_dir, prepare
 from peer_core.directory.messages import MAX_LIMIT
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return verb(client, arguments)
     except BarrioError as error:
         print(f"barrio-peer: {plain(' '.join(error.message.split()))}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
         # The reader of a pipe has gone; nothing is left to say, also not at exit.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # stays open to the end

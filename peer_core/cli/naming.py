@@ -8,15 +8,16 @@ from urllib.parse import quote
 
 from peer_core.cli.client import ApiError, LocalClient
 from peer_core.cli.output import plain
+from peer_core.cli.parsing import UsageError
 from peer_core.errors import BadInputError, NotFoundError
 from protos.agreed import ID_LENGTH
 
-MIN_PREFIX = 6
-MIN_ID = 4
+MIN_PEER_PREFIX = 6
+MIN_TRANSFER_PREFIX = 4
 SHOWN = 5
-SHORT_ID = 12
-# Of the ids of transfers and offers.
-LENGTH = 12
+SHORT_PEER_ID = 12
+# Ids of offers are like those of transfers.
+TRANSFER_ID_LENGTH = 12
 PAGE = 1000
 # Of this many a near miss is looked for, in a large barrio.
 MOST_LOOKED_AT = 2000
@@ -44,50 +45,63 @@ def all_members(client: LocalClient, text: str, most: int | None = None) -> list
 def peer_id(client: LocalClient, text: str, away: bool = False) -> str:
     """The one member meant by an id, the beginning of one, a name, or the beginning of one.
 
-    `away`: also one who is not here, and is known from offers. Raises NotFoundError, BadInputError.
+    `away`: who is to get files or trust. Also one who is not here, and is known from offers; never this device; and
+    the name has to be whole. Raises NotFoundError, BadInputError.
     """
     if len(text) == ID_LENGTH and text.isascii() and text.isalnum():
         return text.lower()
     shown = plain(text[:_MOST_TEXT])
-    here = {m["peer_id"]: m["name"] for m in all_members(client, text[:_MOST_TEXT])}
+    listed = all_members(client, text[:_MOST_TEXT])
+    here = {m["peer_id"]: m["name"] for m in listed}
     # Those who are away count, too: else their name would be taken for the beginning of another one.
     known = client.call("GET", "/v1/offers")["offers"] + client.call("GET", "/v1/offer-rules")["rules"]
     people = {o["peer_id"]: o["peer_name"] or "" for o in known} | here
-    meant = _meant([(name, each) for each, name in people.items()], text)
+    own = {m["peer_id"]: people.pop(m["peer_id"]) for m in listed if away and m["me"]}
+    meant = _named(people, text, whole=away) | _by_id(people, text)
     if not meant:
-        raise NotFoundError(_nobody(client, shown))
-    if not away and not any(each in here for _, each in meant):
-        raise NotFoundError(
-            f"“{plain(meant[0][0]) or shown}” is not here now; “{client.program} members” lists who is."
-        )
+        if _named(own, text, whole=True) or _by_id(own, text):
+            raise BadInputError(f"“{shown}” is this device; name another member.")
+        begin = list(_named(people, text, whole=False).values())
+        raise NotFoundError(_nobody(client, shown, begin, with_me=not away))
+    if not away and here.keys().isdisjoint(meant):
+        first = plain(next(iter(meant.values())))
+        raise NotFoundError(f"“{first or shown}” is not here now; “{client.program} members” lists who is.")
     if not away:
-        meant = [one for one in meant if one[1] in here]
+        meant = {each: name for each, name in meant.items() if each in here}
     if len(meant) > 1:
-        some = ", ".join(f"{plain(name)} ({each[:SHORT_ID]})" for name, each in meant[:SHOWN])
+        some = ", ".join(f"{plain(name)} ({each[:SHORT_PEER_ID]})" for each, name in list(meant.items())[:SHOWN])
         more = ", …" if len(meant) > SHOWN else ""
-        raise BadInputError(
-            f"“{shown}” may be several members: {some}{more}; give the whole name, or the beginning of an id."
-        )
-    return str(meant[0][1])
+        give = "more of an id" if away else "the whole name, or more of an id"
+        raise BadInputError(f"“{shown}” may be several members: {some}{more}; give {give}.")
+    return next(iter(meant))
 
 
-def _meant(people: Sequence[tuple[str, str]], text: str) -> list[tuple[str, str]]:
-    """Name and id of those who fit best: by the name as it is, without case and accents, then by a beginning."""
+def _named(people: dict[str, str], text: str, whole: bool) -> dict[str, str]:
+    """Those of `people`, names by id, whose name fits best. `whole`: one name may not stand for another that only
+    differs in case and accents; without it the name as it is goes before that, and that before a beginning."""
     wanted = fold(text)
     if not wanted:
-        return []
-    fits: tuple[Callable[[str, str], bool], ...] = (
-        lambda name, _: name == text,
-        lambda name, _: fold(name) == wanted,
-        lambda name, each: fold(name).startswith(wanted) or (len(text) >= MIN_PREFIX and each.startswith(text.lower())),
-    )
-    found = ([one for one in people if fit(*one)] for fit in fits)
-    return next(filter(None, found), [])
+        return {}
+    fits: tuple[Callable[[str], bool], ...] = (lambda name: fold(name) == wanted,)
+    if not whole:
+        fits = (lambda name: name == text, *fits, lambda name: fold(name).startswith(wanted))
+    found = ({each: name for each, name in people.items() if fit(name)} for fit in fits)
+    return next(filter(None, found), {})
 
 
-def _nobody(client: LocalClient, shown: str) -> str:
-    names = [m["name"] for m in all_members(client, "", MOST_LOOKED_AT)]
-    near = _near(shown, names)
+def _by_id(people: dict[str, str], text: str) -> dict[str, str]:
+    """Those whose id begins so. They count beside any name: anybody may choose a name that looks like an id."""
+    if len(text) < MIN_PEER_PREFIX:
+        return {}
+    return {each: name for each, name in people.items() if each.startswith(text.lower())}
+
+
+def _nobody(client: LocalClient, shown: str, begin: Sequence[str], with_me: bool) -> str:
+    """`begin`: names that begin so, where that is not enough."""
+    if begin:
+        some = ", ".join(f"“{plain(name)}”" for name in begin[:SHOWN])
+        return f"Nobody is called “{shown}”; did you mean {some}{', …' if len(begin) > SHOWN else ''}?"
+    near = _near(shown, [m["name"] for m in all_members(client, "", MOST_LOOKED_AT) if with_me or not m["me"]])
     if near is not None:
         return f"Nobody is called “{shown}”; did you mean “{plain(near)}”?"
     return f"Nobody called “{shown}” is known here; “{client.program} members” lists who is here now."
@@ -137,7 +151,7 @@ def transfer_id(client: LocalClient, text: str) -> str:
     Raises NotFoundError, BadInputError.
     """
     found = None
-    if len(text) == LENGTH:
+    if len(text) == TRANSFER_ID_LENGTH:
         try:
             found = str(client.call("GET", f"/v1/transfers/{quote(text.lower(), safe='')}")["id"])
         except ApiError as error:
@@ -162,12 +176,12 @@ def offer_id(client: LocalClient, text: str) -> str:
 
 def _id_beginning(text: str, named: dict[str, str], what: str) -> str | None:
     """`named`: what each id stands for."""
-    if text in named:
-        return text
-    meant = [each for each in named if text and each.startswith(text.lower())]
-    if meant and len(text) < MIN_ID:
-        raise BadInputError(f"“{text}” is too short; give at least the first {MIN_ID} characters of the id.")
+    if len(text) < MIN_TRANSFER_PREFIX:
+        raise UsageError(
+            f"“{plain(text)}” is too short; give at least the first {MIN_TRANSFER_PREFIX} characters of the id."
+        )
+    meant = [each for each in named if each.startswith(text.lower())]
     if len(meant) > 1:
         some = ", ".join(f"{each} ({plain(named[each])})" for each in meant[:SHOWN])
-        raise BadInputError(f"“{text}” may be several {what}: {some}; give more of the id.")
+        raise BadInputError(f"“{plain(text)}” may be several {what}: {some}; give more of the id.")
     return meant[0] if meant else None

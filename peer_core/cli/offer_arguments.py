@@ -7,7 +7,8 @@ from typing import Protocol
 from peer_core.cli import offer_verbs, verbs
 
 _OUTPUT = "the folder it lands in, made when it is missing; default: where downloads land"
-_PEER = "a member by name, the beginning of it, or an id, at least 6 characters of it"
+# Who gets files or trust is named whole.
+_PEER = "a member by the whole name, or an id, at least 6 characters of it"
 _OFFER = "as “offers” lists it, or at least the first 4 characters of it"
 
 

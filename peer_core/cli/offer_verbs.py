@@ -10,11 +10,11 @@ from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table, when
 from peer_core.cli.output_folder import output_folder
-from peer_core.errors import BadInputError, BarrioError
+from peer_core.cli.parsing import UsageError
+from peer_core.errors import BarrioError
 from peer_core.sizes import human as size
 
 FOLLOW_SECONDS = 0.3
-SHORT_ID = 12
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _ENDED_WELL = ("done",)
@@ -117,7 +117,7 @@ def _tell_message(offer: dict[str, Any]) -> None:
 
 def accept(client: LocalClient, arguments: Arguments) -> int:
     if (arguments.up_to is not None) and not arguments.always:
-        raise BadInputError("--up-to belongs to --always: how large an offer is accepted without asking.")
+        raise UsageError("--up-to belongs to --always: how large an offer is accepted without asking.")
     offer_id = naming.offer_id(client, arguments.id)
     folder = output_folder(arguments)
     body = {"state": "accepted", **({"output": folder} if folder else {})}
@@ -172,7 +172,8 @@ def rule_set(client: LocalClient, arguments: Arguments) -> int:
     folder = output_folder(arguments)
     body = {"output": folder, "max_bytes": arguments.up_to}
     rule = client.call("PUT", f"/v1/offer-rules/{peer}", {k: v for k, v in body.items() if v is not None})
-    said = f"offers of {plain(rule['peer_name']) or peer[:SHORT_ID]} up to {size(rule['max_bytes'])} are accepted"
+    whose = plain(rule["peer_name"]) or peer[: naming.SHORT_PEER_ID]
+    said = f"offers of {whose} up to {size(rule['max_bytes'])} are accepted"
     as_json(rule) if arguments.json else say(said)
     return 0
 
@@ -200,7 +201,7 @@ def _follow(client: LocalClient, ids: list[str], to_the_end: bool, quiet: bool) 
 
 
 def _who(offer: dict[str, Any]) -> str:
-    return plain(offer["peer_name"]) or str(offer["peer_id"])[:SHORT_ID]
+    return plain(offer["peer_name"]) or str(offer["peer_id"])[: naming.SHORT_PEER_ID]
 
 
 def _names(offer: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path, PurePath
 
 from peer_core.cli.output import plain, say
-from peer_core.errors import BadInputError
+from peer_core.cli.parsing import UsageError
 from protos.agreed import kind_of
 
 _SHORT_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,4}", re.ASCII)
@@ -15,7 +15,7 @@ _SHORT_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,4}", re.ASCII)
 def output_folder(arguments: argparse.Namespace, name: str | None = None) -> str | None:
     """The full path; None without the option. `name`: the file that lands there, where it is known.
 
-    Raises BadInputError.
+    Raises UsageError.
     """
     given: str | None = arguments.output
     if not given:
@@ -23,12 +23,12 @@ def output_folder(arguments: argparse.Namespace, name: str | None = None) -> str
     try:
         folder = Path(given).expanduser().resolve()
     except RuntimeError as error:
-        raise BadInputError(f"There is no user of that name: {plain(given)}") from error
+        raise UsageError(f"There is no user of that name: {plain(given)}") from error
     if folder.is_file():
-        raise BadInputError(f"--output names a folder, and “{plain(given)}” is a file; a file keeps its own name.")
+        raise UsageError(f"--output names a folder, and “{plain(given)}” is a file; a file keeps its own name.")
     if not folder.exists():
         if not given.endswith(("/", os.sep)) and _looks_like_a_file(folder.name, name):
-            raise BadInputError(
+            raise UsageError(
                 f"--output names a folder, and “{plain(given)}” looks like a file; a file keeps its own name. "
                 f"If a folder of that name is meant, write “{plain(given)}/”."
             )

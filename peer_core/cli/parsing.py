@@ -7,6 +7,10 @@ from typing import Any
 from peer_core.errors import BadInputError
 
 
+class UsageError(BadInputError):
+    """Arguments that do not go together, or cannot mean anything whatever the peer holds: exit status 2."""
+
+
 def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """A value that `parse` makes; its sentence is shown where it makes none."""
 

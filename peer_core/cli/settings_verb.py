@@ -15,21 +15,22 @@ Arguments = argparse.Namespace
 
 
 def settings(client: LocalClient, arguments: Arguments) -> int:
-    changed = bool(arguments.key) and arguments.value is not None
-    if changed:
-        client.call("PATCH", "/v1/settings", {arguments.key: arguments.value})
+    key = arguments.key
+    changed = key is not None and arguments.value is not None
     everything = client.call("GET", "/v1/settings")["settings"]
-    listed = [s for s in everything if s["key"] == arguments.key] if arguments.key else everything
-    if not listed:
-        near = maybe(arguments.key, [s["key"] for s in everything])
-        raise BadInputError(
-            f"There is no setting “{plain(arguments.key)}”{near or f'; “{client.program} settings” lists them.'}"
-        )
+    known = [s["key"] for s in everything]
+    if key is not None and key not in known:
+        near = maybe(key, known)
+        raise BadInputError(f"There is no setting “{plain(key)}”{near or f'; “{client.program} settings” lists them.'}")
+    if changed:
+        client.call("PATCH", "/v1/settings", {key: arguments.value})
+        everything = client.call("GET", "/v1/settings")["settings"]
+    listed = everything if key is None else [s for s in everything if s["key"] == key]
     if arguments.json:
         as_json(listed)
     else:
         _show([(s["key"], _value(s["value"]), s["help"], _applies(s)) for s in listed])
-    if changed and arguments.key == "name":
+    if changed and key == "name":
         _tell_name(client)
     return 0
 

@@ -20,7 +20,9 @@ def add(verb: MakeVerb) -> None:
         "clear: take what is done off the list"
     )
     listed.add_argument("what", metavar="WHAT", nargs="?", help=what)
-    listed.add_argument("id", metavar="ID", nargs="?", help="with files, receipt")
+    listed.add_argument(
+        "id", metavar="ID", nargs="?", help="with files, receipt; one is taken off the list with “cancel”"
+    )
     for name, text, call in (
         ("pause", "Pause a transfer", transfer_verbs.pause),
         ("resume", "Go on with a transfer, or try it again", transfer_verbs.resume),

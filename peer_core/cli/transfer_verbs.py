@@ -9,6 +9,7 @@ from urllib.parse import quote
 from peer_core.cli import naming, output
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table, when
+from peer_core.cli.parsing import UsageError
 from peer_core.errors import BadInputError
 from peer_core.sizes import human as size
 from protos.operating.usage import maybe
@@ -27,6 +28,11 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
         case None:
             return _list(client, arguments)
         case "clear":
+            if arguments.id is not None:
+                raise UsageError(
+                    "“transfers clear” takes all that is done off the list; one is taken off with "
+                    f"“{client.program} cancel {plain(arguments.id)}”."
+                )
             client.call("DELETE", "/v1/transfers", state="done")
             as_json({"cleared": True}) if arguments.json else say("what was done is off the list; the files stay")
             return 0
@@ -35,14 +41,14 @@ def transfers(client: LocalClient, arguments: Arguments) -> int:
         case "receipt":
             return _receipt(client, arguments, _id(client, arguments))
         case given if arguments.id is not None:
-            raise BadInputError(f"“{plain(given)}” is none of files, receipt and clear{maybe(given, WHAT)}.")
+            raise UsageError(f"“{plain(given)}” is none of files, receipt and clear{maybe(given, WHAT)}.")
         case given:
             return _one(client, arguments, naming.transfer_id(client, given))
 
 
 def _id(client: LocalClient, arguments: Arguments) -> str:
     if arguments.id is None:
-        raise BadInputError(f"Say which transfer: {client.program} transfers {arguments.what} ID.")
+        raise UsageError(f"Say which transfer: {client.program} transfers {arguments.what} ID.")
     return naming.transfer_id(client, arguments.id)
 
 
@@ -196,7 +202,7 @@ def _below(root: str, file: dict[str, Any]) -> str:
 
 def choose(client: LocalClient, arguments: Arguments) -> int:
     if not (arguments.want or arguments.skip or arguments.skip_have):
-        raise BadInputError("Say what to choose: --want PATTERN, --skip PATTERN or --skip-have.")
+        raise UsageError("Say what to choose: --want PATTERN, --skip PATTERN or --skip-have.")
     transfer_id = naming.transfer_id(client, arguments.id)
     address = f"/v1/transfers/{transfer_id}/files"
     if arguments.want or arguments.skip:
@@ -233,7 +239,7 @@ def resume(client: LocalClient, arguments: Arguments) -> int:
 def _set_state(client: LocalClient, arguments: Arguments, state: str) -> int:
     everything = arguments.all or arguments.id == ALL
     if (arguments.id is None and not everything) or (arguments.all and arguments.id not in (None, ALL)):
-        raise BadInputError("Name one transfer, or --all.")
+        raise UsageError("Name one transfer, or --all.")
     if not everything:
         return _change(client, arguments, {"state": state})
     client.call("PATCH", "/v1/transfers", {"state": state})
@@ -258,7 +264,7 @@ def _change(client: LocalClient, arguments: Arguments, body: dict[str, str]) -> 
 
 def cancel(client: LocalClient, arguments: Arguments) -> int:
     if arguments.id == ALL:
-        raise BadInputError(
+        raise UsageError(
             f"Cancel each by its id; “{client.program} pause --all” stops all, and “{client.program} transfers clear” "
             "takes what is done off the list."
         )

@@ -9,7 +9,8 @@ from peer_core.cli import naming, output, transfer_verbs, verbs
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table
 from peer_core.cli.output_folder import output_folder
-from peer_core.errors import BadInputError, BarrioError
+from peer_core.cli.parsing import UsageError
+from peer_core.errors import BarrioError
 from peer_core.sizes import human as size
 
 PAGE = 1000
@@ -30,7 +31,7 @@ def members(client: LocalClient, arguments: Arguments) -> int:
 
 def browse(client: LocalClient, arguments: Arguments) -> int:
     if arguments.limit is not None and arguments.limit < 1:
-        raise BadInputError("The limit is a number of rows, 1 at least.")
+        raise UsageError("The limit is a number of rows, 1 at least.")
     peer = naming.peer_id(client, arguments.peer)
     address = f"/v1/peers/{peer}/shares"
     if not arguments.path.strip("/"):

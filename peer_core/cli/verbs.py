@@ -10,6 +10,7 @@ from peer_core.cli import output
 from peer_core.cli.client import LocalClient
 from peer_core.cli.output import as_json, count, plain, say, table
 from peer_core.cli.output_folder import output_folder
+from peer_core.cli.parsing import UsageError
 from peer_core.errors import BadInputError, BarrioError, NotJoinedError
 from peer_core.links import parse_content
 from peer_core.sizes import human as size
@@ -115,7 +116,7 @@ def _fetch_folder(client: LocalClient) -> str:
 def get(client: LocalClient, arguments: Arguments) -> int:
     content_id, name = _content(client, arguments.content)
     if arguments.skip_have:
-        raise BadInputError("--skip-have belongs to --from: it leaves out files of a folder.")
+        raise UsageError("--skip-have belongs to --from: it leaves out files of a folder.")
     folder = output_folder(arguments, name)
     body = {"content_id": content_id, "name": name, "output": folder, "paused": arguments.paused or None}
     transfer = client.call("POST", "/v1/transfers", {k: v for k, v in body.items() if v is not None})

@@ -55,8 +55,13 @@ class Barrio:
 
     program = "barrio-peer"
 
-    def __init__(self, *names: str, known: tuple[str, ...] = (), shares: tuple[str, ...] = ()) -> None:
-        self._members = [{"name": name, "peer_id": f"{n:052x}"} for n, name in enumerate(names, 0xABCDEF0 << 180)]
+    def __init__(
+        self, *names: str, known: tuple[str, ...] = (), shares: tuple[str, ...] = (), me: str | None = None
+    ) -> None:
+        """`me`: the name of this device, which is among `names`."""
+        self._members: list[dict[str, Any]] = [
+            {"name": name, "peer_id": f"{n:051x}a", "me": name == me} for n, name in enumerate(names, 0xABCDEF0 << 176)
+        ]
         self._offers = [{"id": f"{n:012x}", "names": [k], "peer_name": k, "peer_id": k} for n, k in enumerate(known)]
         self._shares = [{"name": name} for name in shares]
 
@@ -87,7 +92,7 @@ def test_a_member_is_found_by_name_without_case_and_accents_and_by_its_beginning
         (barrio.id_of("Bruno"), "Bruno"),
     ):
         assert naming.peer_id(barrio, typed) == barrio.id_of(name), typed
-    with pytest.raises(BadInputError, match=r"Eva \(.{12}\), EVA \(.{12}\); give the whole name"):
+    with pytest.raises(BadInputError, match=r"Eva \(.{12}\), EVA \(.{12}\); give the whole name, or more of an id"):
         naming.peer_id(barrio, "eva")
     with pytest.raises(BadInputError, match=r"José \(.*Jose Luis \("):
         naming.peer_id(barrio, "jos")
@@ -111,11 +116,48 @@ def test_a_name_that_nobody_has_is_answered_by_one_that_is_near() -> None:
     assert naming.peer_id(bruna, "bruno", away=True) == "Bruno"
     with pytest.raises(NotFoundError, match="“Bruno” is not here now"):
         naming.peer_id(bruna, "Bruno")
-    with pytest.raises(BadInputError, match="may be several members"):
+    with pytest.raises(NotFoundError, match="Nobody is called “bru”; did you mean “Bruno”, “Bruno's sister”"):
         naming.peer_id(bruna, "bru", away=True)
     assert naming.peer_id(bruna, "bru") == bruna.id_of("Bruno's sister")
     with pytest.raises(NotFoundError):
         naming.peer_id(barrio, "")
+
+
+def test_files_and_trust_go_to_nobody_who_was_not_named() -> None:
+    barrio: Any = Barrio("Anabel", "Ana's laptop", "José", "bruno", "Eva", "EVA", "Me", known=("Bruno",), me="Me")
+    with pytest.raises(NotFoundError, match="Nobody is called “anab”; did you mean “Anabel”"):
+        naming.peer_id(barrio, "anab", away=True)
+    with pytest.raises(NotFoundError, match="Nobody is called “Ana”; did you mean “Anabel”, “Ana's laptop”"):
+        naming.peer_id(barrio, "Ana", away=True)
+    assert naming.peer_id(barrio, "anab") == barrio.id_of("Anabel")
+    assert naming.peer_id(barrio, "JOSE", away=True) == barrio.id_of("José")
+    # Known and away is one, and the other one is here.
+    for typed in ("bruno", "Bruno", "BRUNO"):
+        with pytest.raises(BadInputError, match=r"Bruno \(Bruno\), bruno \(.{12}\); give more of an id"):
+            naming.peer_id(barrio, typed, away=True)
+    with pytest.raises(BadInputError, match="may be several members: Eva"):
+        naming.peer_id(barrio, "Eva", away=True)
+    assert naming.peer_id(barrio, "Eva") == barrio.id_of("Eva")
+    for typed in ("me", barrio.id_of("Me")[:-1]):
+        with pytest.raises(BadInputError, match="is this device; name another member"):
+            naming.peer_id(barrio, typed, away=True)
+    with pytest.raises(NotFoundError, match="known here"):
+        naming.peer_id(barrio, "m", away=True)
+    assert naming.peer_id(barrio, "m") == barrio.id_of("Me")
+    assert naming.peer_id(barrio, barrio.id_of("Eva")[:-1], away=True) == barrio.id_of("Eva")
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_who_is_called_like_the_beginning_of_an_id_does_not_take_its_place(away: bool) -> None:
+    beginning = Barrio("Victim").id_of("Victim")[:-1]
+    for name in (beginning, beginning.upper()):
+        barrio: Any = Barrio("Victim", name)
+        with pytest.raises(BadInputError, match="may be several members: ") as caught:
+            naming.peer_id(barrio, beginning, away=away)
+        assert "Victim" in caught.value.message
+    assert naming.peer_id(barrio, barrio.id_of("Victim"), away=away) == barrio.id_of("Victim")
+    short: Any = Barrio("Victim", beginning[:5])
+    assert naming.peer_id(short, beginning[:5], away=away) == short.id_of(beginning[:5])
 
 
 def test_the_name_of_a_share_is_found_without_case_and_accents() -> None:
@@ -144,12 +186,24 @@ def test_a_transfer_is_shown_and_changed_by_the_beginning_of_its_id(peer: Peer, 
         for wrong in ("zzzz", "zzzzzzzzzzzz", "../status"):
             status, _, err = at(*verb, wrong)
             assert status == 1 and f"There is no transfer “{wrong}”" in err and " transfers” lists the ids" in err
-    assert "at least the first 4 characters" in at("pause", made.id[:2])[2]
-    assert "did you mean “receipt”" in at("transfers", "receit", short)[2]
+    for wrong, said in (
+        (["pause", made.id[:2]], "at least the first 4 characters"),
+        (["offers", "x"], "at least the first 4 characters"),
+        (["transfers", "receit", short], "did you mean “receipt”"),
+        (["transfers", short, short], "none of files, receipt and clear"),
+        (["transfers", "receipt"], "Say which transfer"),
+        (["transfers", "clear", short], f"cancel {short}”"),
+        (["choose", short], "Say what to choose"),
+        (["pause"], "Name one transfer, or --all."),
+        (["pause", short, "--all"], "Name one transfer, or --all."),
+        (["cancel", "all"], "Cancel each by its id"),
+        (["accept", "abcd", "--up-to", "5"], "--up-to belongs to --always"),
+        (["browse", "ana", "--limit", "0"], "1 at least"),
+        (["get", CONTENT, "--skip-have"], "--skip-have belongs to --from"),
+    ):
+        status, out, err = at(*wrong)
+        assert (status, out) == (2, "") and said in err and len(err.splitlines()) == 1, wrong
     assert at("pause", "all")[:2] == (0, "all are paused\n")
-    assert at("pause")[2] == "barrio-peer: Name one transfer, or --all.\n"
-    assert at("pause", short, "--all")[0] == 1
-    assert "Cancel each by its id" in at("cancel", "all")[2]
     assert at("cancel", short)[:2] == (0, "film.mkv: cancelled\n")
     assert at("transfers")[1] == "no transfers\n"
 
@@ -159,7 +213,7 @@ def test_the_beginning_of_an_id_that_several_have_lists_them() -> None:
     with pytest.raises(BadInputError, match=r"abcd11112222 \(film\), abcd33334444 \(song\); give more"):
         naming._id_beginning("abcd", named, "offers")
     assert naming._id_beginning("ABCD1", named, "offers") == "abcd11112222"
-    assert naming._id_beginning("x", named, "offers") is None
+    assert naming._id_beginning("xxxx", named, "offers") is None
 
 
 def test_an_unknown_offer_says_where_the_ids_are(at: Run) -> None:
@@ -193,7 +247,7 @@ def test_get_says_how_a_folder_is_fetched_and_what_output_is(at: Run, tmp_path: 
     wrong = CONTENT[:-1] + "b"
     assert "check its last letter" in at("get", wrong)[2]
     status, _, err = at("get", CONTENT, "--output", str(tmp_path / "film.mkv"))
-    assert status == 1 and "--output names a folder" in err
+    assert status == 2 and "--output names a folder" in err
     assert not (tmp_path / "film.mkv").exists()
 
 
@@ -251,6 +305,14 @@ def test_the_last_data_folder_that_is_named_holds_and_the_settings_file_may_foll
     assert str(tmp_path / "b") in run("--data-dir", str(tmp_path / "a"), "status", "--data-dir", str(tmp_path / "b"))[2]
 
 
+@pytest.mark.parametrize("name", ["\u3164", "Ana\u2800", "A\u034fna"])
+def test_a_name_with_letters_that_nobody_sees_is_refused_before_joining(run: Run, at: Run, name: str) -> None:
+    status, _, err = run("join", "barrio://nowhere", "--name", name)
+    assert status == 2 and "no control or invisible characters" in err
+    status, _, err = at("settings", "name", name)
+    assert status == 1 and "no control or invisible characters" in err
+
+
 def test_slow_mode_is_on_or_off(run: Run) -> None:
     status, _, err = run("limits", "--slow", "maybe")
     assert status == 2 and "It is either on (true) or off (false)." in err
@@ -264,7 +326,11 @@ def test_settings_fit_a_narrow_terminal(at: Run, monkeypatch: pytest.MonkeyPatch
     assert not [line for line in narrow if len(line) > 80 and "download_dir" not in line]
     assert "upload_slots  0  (at once)" in narrow
     assert "    Where downloads land" in narrow
-    assert "did you mean “upload_slots”" in at("settings", "upload_slot")[2]
+    for value in ([], ["3"]):
+        said = "barrio-peer: There is no setting “upload_slot”; did you mean “upload_slots”?\n"
+        assert at("settings", "upload_slot", *value) == (1, "", said)
+    assert "settings” lists them" in at("settings", "", "3")[2]
+    assert json.loads(at("settings", "upload_slots", "3", "--json")[1])[0]["value"] == 3
 
 
 def test_the_name_of_a_device_that_has_joined_stays(monkeypatch: pytest.MonkeyPatch, at: Run, peer: Peer) -> None:

@@ -283,3 +283,21 @@ def test_publishing_and_searching_at_the_same_time(catalogue: SqliteCatalogue) -
     assert failures == []
     assert {row.holders for row in rows(catalogue, "song", limit=200)} == {4}
     assert len(rows(catalogue, "song", limit=200)) == 150
+
+
+def test_pages_that_take_too_long_end_early_and_the_next_ones_go_on(
+    catalogue: SqliteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share(catalogue, 1, {f"m/song {n}.mp3": n for n in range(150)})
+    monkeypatch.setattr("central.catalogue.sqlite.searching.LOOKING_SECONDS", 0.0)
+    monkeypatch.setattr("central.catalogue.sqlite.searching.ADDING_SECONDS", 0.0)
+    found: list[bytes] = []
+    pages, cursor = 0, ""
+    while pages == 0 or cursor:
+        page = catalogue.search(SearchQuestion("song", limit=100, cursor=cursor))
+        assert page.rows
+        found += [row.content_id for row in page.rows]
+        pages, cursor = pages + 1, page.next_cursor
+        assert pages <= 150
+    assert pages > 2
+    assert sorted(found) == sorted(content_id(n) for n in range(150)), "each once"

@@ -194,11 +194,18 @@ class SearchPage(QWidget):
         via = words("search.via", name=plain(answer.via_name)) if answer.via == "neighbour" else words("search.direct")
         found = words("search.results-more" if self._cursor else "search.results", count=count)
         self._show_line(f"{found} · {via}", "shield" if answer.via == "neighbour" else "info")
+        if not count and self._cursor:
+            # The central looked for as long as it may, and has not looked through everything.
+            self._show_line(words("search.asking"))
+            self._more()
+            return
         if not count:
             filtered = bool(question.kind or question.size)
             why = "returning" if answer.returning else "filtered" if filtered else "text"
             self._nothing.say(words("search.nothing.title"), words(f"search.nothing.{why}"))
         self.stack.setCurrentWidget(self.table if count else self._nothing)
+        # A page that a busy central ended early may leave room.
+        self.table.look_at_end()
 
     def _refused(self, question: Question, cursor: str, error: ApiError) -> None:
         if question != self._asked:

@@ -118,7 +118,16 @@ class Table(QTableView):
         if index.isValid():
             self.menu_wanted.emit(self.viewport().mapToGlobal(point))
 
+    def look_at_end(self) -> None:
+        """Tells `near_end` when the last rows are in sight, or nearly."""
+        self.updateGeometries()
+        self._tell_if_near_end(self.verticalScrollBar().value())
+
     def _scrolled(self, value: int) -> None:
+        if self.verticalScrollBar().maximum() > 0:
+            self._tell_if_near_end(value)
+
+    def _tell_if_near_end(self, value: int) -> None:
         bar = self.verticalScrollBar()
-        if bar.maximum() > 0 and value >= bar.maximum() - 2 * bar.pageStep():
+        if value >= bar.maximum() - 2 * bar.pageStep():
             self.near_end.emit()

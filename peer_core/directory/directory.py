@@ -25,6 +25,7 @@ from peer_core.directory.publisher import Journal, Publisher
 from peer_core.directory.reach import ReachWatch, Report, ask_all
 from peer_core.directory.remote_tree import RemoteTree
 from peer_core.directory.types import Location, MembersPage, PeerRecord, SearchPage, SearchQuestion, Via, ViaKind
+from peer_core.directory.whole_page import whole_page
 from peer_core.errors import BarrioError
 from peer_core.identity.revocations import Revocations
 from peer_core.identity.store import Identity
@@ -108,6 +109,9 @@ class Directory:
 
     def search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
         """Raises BadInputError, CentralUnreachableError, CentralMisbehavedError, RevokedError."""
+        return whole_page(self._search, question)
+
+    def _search(self, question: SearchQuestion) -> tuple[SearchPage, Via]:
         return self._ask(search_bytes(question), lambda data: read_search(data, question.limit))
 
     def locate(self, content_ids: Sequence[bytes]) -> list[Location]:

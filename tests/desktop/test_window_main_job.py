@@ -138,9 +138,9 @@ def test_a_low_window_hides_the_receipt(barrio: Barrio, member: Path, drive: Dri
         page.table.selectRow(0)
         assert page.details.isVisible()
         desktop.window.setMinimumSize(0, 0)
-        desktop.window.resize(700, 500)
+        desktop.window.resize(700, 520)
         await until(lambda: not page.details.isVisible(), "the receipt to give way")
-        assert desktop.window.height() == 500
+        assert desktop.window.height() == 520
         desktop.window.resize(1240, 780)
         await until(page.details.isVisible, "the receipt to be back")
         shortcuts = {s.key().toString(): s for s in desktop.window.findChildren(QShortcut)}

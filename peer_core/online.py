@@ -27,8 +27,7 @@ from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.server.relay_slots import RelaySlots
 from peer_core.settings import Settings
-from peer_core.transfer.exchange import Exchange
-from peer_core.transfer.part_file import PartFile
+from peer_core.transfer.exchange import Exchange, Shown
 from peer_core.transfer.types import Holder, Located
 
 THREADS = 16
@@ -169,7 +168,7 @@ class Online:
     def offer_told(self, caller: str, number: str, data: bytes) -> OfferState:
         return self._offers.told(caller, number, data)
 
-    def part(self, content_id: bytes) -> PartFile | None:
+    def part(self, content_id: bytes) -> Shown | None:
         return self._exchange.part(content_id)
 
     def meet(self, content_id: bytes, caller: str) -> list[str]:

@@ -20,7 +20,8 @@ from peer_core.server import bundles, problems, shapes
 from peer_core.server.file_piece import RangeNotSatisfiable, parse_range, piece_response
 from peer_core.server.openapi import Route, mount
 from peer_core.server.served import Served, ServedFile, ServedPart
-from peer_core.transfer.part_file import PartFile
+from peer_core.transfer.coming import HEADER as COMING
+from peer_core.transfer.exchange import Shown
 from protos.agreed import decode_id
 
 MAX_QUESTION = 64 << 10
@@ -43,7 +44,7 @@ class ServingPeer(Protocol):
     def held(self, caller: str, content_id: bytes) -> HeldFile | None: ...
     def offered(self, caller: str, data: bytes) -> OfferState: ...
     def offer_told(self, caller: str, number: str, data: bytes) -> OfferState: ...
-    def part(self, content_id: bytes) -> PartFile | None:
+    def part(self, content_id: bytes) -> Shown | None:
         """What is here of a download that runs, when others may have it."""
 
     def meet(self, content_id: bytes, caller: str) -> list[str]:
@@ -267,7 +268,10 @@ class _Handlers:
         return Response(self._served(content_id).manifest.to_bytes(), content_type=OCTETS)
 
     def pieces(self, content_id: str) -> Response:
-        return Response(self._served(content_id).pieces(), content_type=OCTETS)
+        served = self._served(content_id)
+        # Asked first: what comes meanwhile is told as coming, and not as neither.
+        coming = served.coming()
+        return Response(served.pieces(), content_type=OCTETS, headers={COMING: coming} if coming else None)
 
     def sources(self, content_id: str) -> Response:
         self._served(content_id)
@@ -287,8 +291,8 @@ class _Handlers:
         held = self._peer.held(request.environ["barrio.peer_id"], content_id)
         if held is not None:
             return ServedFile(held)
-        part = self._peer.part(content_id)
-        return None if part is None else ServedPart(part)
+        shown = self._peer.part(content_id)
+        return None if shown is None else ServedPart(shown)
 
 
 def _opened(served: Served) -> FileIO:

@@ -10,7 +10,7 @@ from peer_core.content import Manifest
 from peer_core.library.serving import open_held, watcher
 from peer_core.library.types import HeldFile
 from peer_core.transfer.bitmap import Bitmap
-from peer_core.transfer.part_file import PartFile
+from peer_core.transfer.exchange import Shown
 
 
 class Served(Protocol):
@@ -19,6 +19,9 @@ class Served(Protocol):
 
     def pieces(self) -> bytes:
         """Which pieces are here, as bits."""
+
+    def coming(self) -> str:
+        """Which are being fetched, as runs."""
 
     def covers(self, start: int, length: int) -> bool:
         """Whether all these bytes are here."""
@@ -39,6 +42,9 @@ class ServedFile:
         count = self.manifest.count
         return Bitmap(count, b"\xff" * -(-count // 8)).to_bytes()
 
+    def coming(self) -> str:
+        return ""
+
     def covers(self, start: int, length: int) -> bool:
         return True
 
@@ -52,9 +58,10 @@ class ServedFile:
 class ServedPart:
     """Pieces only come: what is here now stays."""
 
-    def __init__(self, part: PartFile) -> None:
-        self._part = part
-        self.manifest = part.manifest
+    def __init__(self, shown: Shown) -> None:
+        self._part = shown.part
+        self.coming = shown.coming
+        self.manifest = shown.part.manifest
 
     def pieces(self) -> bytes:
         return self._part.present.to_bytes()

@@ -7,16 +7,20 @@ from peer_core.errors import PeerMisbehavedError, PeerUnreachableError
 from peer_core.identity.connection import USER_AGENT, PeerConnection, converted, read_bounded
 from peer_core.transfer.answers import MOST_ANSWER_BYTES, GoneError, check_status
 from peer_core.transfer.bitmap import Bitmap
+from peer_core.transfer.coming import HEADER, read_coming
 from protos.agreed import decode_id
 
 MOST_PEERS = 16
 
 
-def ask_pieces(connection: PeerConnection, content: str, count: int) -> Bitmap:
-    """Which of `count` pieces a partial holder has. Raises PeerUnreachableError, PeerMisbehavedError."""
-    bits = _asked(connection, "GET", f"/v1/contents/{content}/pieces", -(-count // 8))
+def ask_pieces(connection: PeerConnection, content: str, count: int) -> tuple[Bitmap, Bitmap]:
+    """Which of `count` pieces a partial holder has, and which it is fetching; an older one does not tell these.
+
+    Raises PeerUnreachableError, PeerMisbehavedError.
+    """
+    bits, coming = _asked(connection, "GET", f"/v1/contents/{content}/pieces", -(-count // 8), HEADER)
     try:
-        return Bitmap(count, bits)
+        return Bitmap(count, bits), read_coming(coming, count)
     except ValueError as error:
         raise PeerMisbehavedError(
             "{name} told about other pieces than there are.", "holder-other-pieces", name=connection.who
@@ -49,12 +53,12 @@ def read_meeting(connection: PeerConnection) -> list[str]:
     return list(peers)
 
 
-def _asked(connection: PeerConnection, method: str, path: str, most: int) -> bytes:
-    """The body of the answer, after which the connection can be used again."""
+def _asked(connection: PeerConnection, method: str, path: str, most: int, header: str) -> tuple[bytes, str]:
+    """The body of the answer, after which the connection can be used again; and one of its headers."""
     with converted(connection.who):
         connection.request(method, path, headers={"User-Agent": USER_AGENT})
         with connection.getresponse() as response:
-            return _body(response, connection.who, most)
+            return _body(response, connection.who, most), response.headers.get(header, "")
 
 
 def _body(response: http.client.HTTPResponse, who: str, most: int) -> bytes:

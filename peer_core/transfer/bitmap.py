@@ -37,6 +37,17 @@ class Bitmap:
     def __iter__(self) -> Iterator[int]:
         return (piece for piece in range(self.count) if piece in self)
 
+    def union(self, other: "Bitmap") -> "Bitmap":
+        """What is in either, of two of the same count."""
+        both = int.from_bytes(self._bits, "big") | int.from_bytes(other._bits, "big")
+        return Bitmap(self.count, both.to_bytes(len(self._bits), "big"))
+
+    def changed_since(self, other: "Bitmap") -> Iterator[int]:
+        """The pieces of which the two, of the same count, say different things."""
+        for index, (mine, its) in enumerate(zip(self._bits, other._bits, strict=True)):
+            if mine != its:
+                yield from (index * 8 + bit for bit in range(8) if (mine ^ its) & (0x80 >> bit))
+
     def byte(self, index: int) -> bytes:
         """The one byte that holds the bits 8 * index to 8 * index + 7."""
         return bytes(self._bits[index : index + 1])

@@ -17,6 +17,7 @@ from peer_core.identity.store import Identity
 from peer_core.limits.intake import Intake
 from peer_core.transfer import choosing
 from peer_core.transfer.bitmap import Bitmap
+from peer_core.transfer.coming import write_coming
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.picker import Picker, Run
 from peer_core.transfer.record import runs_of
@@ -25,10 +26,9 @@ from peer_core.transfer.types import Holder, SourceReport, SourceState
 from peer_core.transfer.work import Work
 
 MAX_SOURCES = 8
-RUN_BYTES = 8 << 20
 TICK_SECONDS = 0.25
 # A source without work looks up after this long what its holder has by now.
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 0.5
 MOST_LEADS = 256
 log = logging.getLogger("barrio.transfer")
 
@@ -72,8 +72,7 @@ class Crew:
         self._condition = threading.Condition(threading.RLock())
         # Guarded by _condition.
         have = Bitmap(self.manifest.count, part.present.to_bytes())
-        longest = max(1, RUN_BYTES // self.manifest.piece_size)
-        self._picker = Picker(self.manifest.count, have, longest, chance)
+        self._picker = Picker(self.manifest.count, have, chance=chance)
         self._pieces_done = len(have)
         self._bytes_done = sum(self.manifest.span(piece)[1] for piece in have)
         self._sources: dict[str, Source] = {}
@@ -179,6 +178,11 @@ class Crew:
         verified = self._verified_at.get(source.key)
         return replace(source.report(), received=source.bytes + source.wasted, retries=retries, verified=verified)
 
+    def coming(self) -> str:
+        """What is being fetched, as others are told."""
+        with self._condition:
+            return write_coming(self._picker.taken)
+
     def given(self) -> dict[str, list[list[int]]]:
         """Of each holder the pieces that are from it, as runs [first, last]."""
         with self._condition:
@@ -223,18 +227,20 @@ class Crew:
     def take_now(self, key: str) -> Run | None:
         """The next run of a source, or None when there is nothing for it now."""
         with self._condition:
-            return None if self._ended() else self._picker.next(key, self._sources[key].run_times)
+            return None if self._ended() else self._picker.next(key, self._sources[key].run_pieces)
 
     def take_ahead(self, key: str) -> Run | None:
         with self._condition:
             return self.take_now(key) if self._picker.plenty else None
 
-    def has(self, key: str, pieces: Bitmap) -> None:
+    def has(self, key: str, pieces: Bitmap, coming: Bitmap) -> None:
         with self._condition:
-            self._picker.has_now(key, pieces)
+            self._picker.has_now(key, pieces, coming)
 
     def told(self, peer_ids: list[str]) -> None:
         with self._condition:
+            if peer_ids:
+                self._picker.others_download()
             if len(self._leads) < MOST_LEADS:
                 self._leads.update(peer_ids)
 

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from peer_core.transfer.part_file import PartFile
 
@@ -18,6 +19,14 @@ MOST_PEERS = 64
 MOST_TOLD = 16
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A download as others may see it; `coming` tells what it is fetching, as `write_coming` does."""
+
+    part: PartFile
+    coming: Callable[[], str]
+
+
 class Exchange:
     """Downloaders are remembered for a minute after they last asked, in memory alone, and not without bound."""
 
@@ -25,26 +34,27 @@ class Exchange:
         self._clock = clock
         self._lock = threading.Lock()
         # Guarded by _lock. Peers with the time at which they asked, the latest last; contents likewise.
-        self._parts: dict[bytes, list[PartFile]] = {}
+        self._parts: dict[bytes, list[Shown]] = {}
         self._peers: OrderedDict[bytes, OrderedDict[str, float]] = OrderedDict()
 
     @contextmanager
-    def showing(self, content_id: bytes, part: PartFile) -> Iterator[None]:
+    def showing(self, content_id: bytes, part: PartFile, coming: Callable[[], str]) -> Iterator[None]:
         """Meanwhile others may have the pieces of `part` that are here."""
+        shown = Shown(part, coming)
         with self._lock:
-            self._parts.setdefault(content_id, []).append(part)
+            self._parts.setdefault(content_id, []).append(shown)
         try:
             yield
         finally:
             with self._lock:
-                self._parts[content_id].remove(part)
+                self._parts[content_id].remove(shown)
                 if not self._parts[content_id]:
                     del self._parts[content_id]
 
-    def part(self, content_id: bytes) -> PartFile | None:
+    def part(self, content_id: bytes) -> Shown | None:
         """The fullest one of a content that is being downloaded."""
         with self._lock:
-            return max(self._parts.get(content_id, ()), key=lambda part: len(part.present), default=None)
+            return max(self._parts.get(content_id, ()), key=lambda shown: len(shown.part.present), default=None)
 
     def meet(self, content_id: bytes, peer_id: str) -> list[str]:
         """Remembers that a peer downloads a content and serves what it has of it; who else does, the latest first."""

@@ -218,7 +218,7 @@ class Job:
             if not part.present.full:
                 holders = holders or self._locate()
                 crew.public = self._public
-                with around.exchange.showing(content_id, part) if self._public else nullcontext():
+                with around.exchange.showing(content_id, part, crew.coming) if self._public else nullcontext():
                     self._attend(crew, holders)
         finally:
             crew.dismiss()

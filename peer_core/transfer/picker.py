@@ -1,12 +1,13 @@
 """Decides which source fetches which pieces. Pure: no I/O, no clock, no thread; its owner calls it under a lock.
 
 Rules: rarest first across partial sources (among equally rare ones any, so that downloaders get different ones),
-otherwise in order; runs of neighbouring pieces, shorter towards the end so
+in order where nobody else downloads; runs of neighbouring pieces, shorter towards the end so
 that all sources finish together; pieces of a source that stalls may be taken by others. (BitTorrent's piece pickers,
 BEP 3, are the model; a run is one request here.)
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -19,6 +20,8 @@ MOST_COMPARED = 1024
 @dataclass
 class _Source:
     has: Bitmap | None
+    # What it has or is fetching: what counts as less rare.
+    told: Bitmap | None = None
     working: set[int] = field(default_factory=set)
     stalled: bool = False
     suspect: bool = False
@@ -33,9 +36,10 @@ class Run:
 
 
 class Picker:
-    """`count` pieces, of which `present` are here already; a run has at most `longest_run` pieces."""
+    """`count` pieces, of which `present` are here already; a run has at most `longest_run` pieces, if not said
+    otherwise."""
 
-    def __init__(self, count: int, present: Bitmap, longest_run: int, chance: random.Random | None = None) -> None:
+    def __init__(self, count: int, present: Bitmap, longest_run: int = 1, chance: random.Random | None = None) -> None:
         self._present = present
         self._longest = max(1, longest_run)
         self._count = count
@@ -43,27 +47,48 @@ class Picker:
         self._taken: dict[int, str] = {}
         self._lowest = 0
         self._chance = chance or random.Random()
-        # How many partial sources have each piece; empty without such sources.
+        # How many partial sources have each piece or fetch it; empty without such sources.
         self._rarity: list[int] = []
+        self._told_of_others = False
 
     def add_source(self, key: str, has: Bitmap | None = None) -> None:
         """`has`: the pieces of a partial source; None: all."""
-        self._sources[key] = _Source(has)
-        self._count_rarity()
+        self.remove_source(key)
+        self._sources[key] = _Source(has, has)
+        if has is not None:
+            self._rarity = self._rarity or [0] * self._count
+            for piece in has:
+                self._rarity[piece] += 1
 
-    def has_now(self, key: str, has: Bitmap) -> None:
-        """What a partial source has by now."""
-        if key in self._sources:
-            self._sources[key].has = has
-            self._count_rarity()
+    def has_now(self, key: str, has: Bitmap, coming: Bitmap | None = None) -> None:
+        """What a partial source has by now, and what it is fetching."""
+        source = self._sources.get(key)
+        if source is None:
+            return
+        told = has if coming is None else has.union(coming)
+        self._rarity = self._rarity or [0] * self._count
+        for piece in told.changed_since(source.told or Bitmap(self._count)):
+            self._rarity[piece] += 1 if piece in told else -1
+        source.has, source.told = has, told
 
     def remove_source(self, key: str) -> None:
         """Its unfinished pieces are free again."""
         source = self._sources.pop(key, None)
         for piece in source.working if source else ():
             self._release(piece, key)
-        if source is not None and source.has is not None:
-            self._count_rarity()
+        if source is not None and source.told is not None:
+            for piece in source.told:
+                self._rarity[piece] -= 1
+            if all(other.has is None for other in self._sources.values()):
+                self._rarity = []
+
+    def others_download(self) -> None:
+        """From now on pieces are taken in any order, so that others take other ones and can give them."""
+        self._told_of_others = True
+
+    @property
+    def crowded(self) -> bool:
+        return self._told_of_others or bool(self._rarity)
 
     def stalled(self, key: str) -> None:
         """The source has not moved for a while: others may take over what it works on."""
@@ -83,13 +108,13 @@ class Picker:
         if key in self._sources:
             self._sources[key].suspect = False
 
-    def next(self, key: str, times: int = 1) -> Run | None:
-        """The next run for a source, or None when there is nothing for it now; up to `times` the longest run."""
+    def next(self, key: str, longest: int | None = None) -> Run | None:
+        """The next run for a source, of at most `longest` pieces, or None when there is nothing for it now."""
         source = self._sources[key]
         first = self._first_for(source)
         if first is None:
             return None
-        limit = 1 if source.suspect else self._run_length(times)
+        limit = 1 if source.suspect else self._run_length(longest or self._longest)
         pieces = [first]
         while len(pieces) < limit and self._free(pieces[-1] + 1, source) and self._as_rare(first, pieces[-1] + 1):
             pieces.append(pieces[-1] + 1)
@@ -125,6 +150,11 @@ class Picker:
         return len(self._sources) < 2 or self._untaken > 2 * len(self._sources)
 
     @property
+    def taken(self) -> Iterable[int]:
+        """What sources were asked for, and is not here yet."""
+        return self._taken.keys()
+
+    @property
     def complete(self) -> bool:
         return self._present.full
 
@@ -154,21 +184,19 @@ class Picker:
     def _first_for(self, source: _Source) -> int | None:
         while self._lowest < self._count and self._lowest in self._present:
             self._lowest += 1
-        if not self._rarity:
+        if not self.crowded:
             return next((piece for piece in self._all() if self._free(piece, source)), None)
         start = self._chance.randrange(self._lowest, self._count) if self._lowest < self._count else self._lowest
         around = chain(range(start, self._count), range(self._lowest, start))
-        free = islice((piece for piece in around if self._free(piece, source)), MOST_COMPARED)
-        return min(free, key=self._rarity.__getitem__, default=None)
+        free = (piece for piece in around if self._free(piece, source))
+        if not self._rarity:
+            return next(free, None)
+        return min(islice(free, MOST_COMPARED), key=self._rarity.__getitem__, default=None)
 
     def _as_rare(self, first: int, piece: int) -> bool:
         return not self._rarity or self._rarity[piece] <= self._rarity[first]
 
-    def _count_rarity(self) -> None:
-        partial = [s.has for s in self._sources.values() if s.has is not None]
-        self._rarity = [sum(piece in has for has in partial) for piece in range(self._count)] if partial else []
-
-    def _run_length(self, times: int) -> int:
+    def _run_length(self, longest: int) -> int:
         # Who is alone need not finish together with anybody.
         share = self._untaken // (2 * len(self._sources)) if len(self._sources) > 1 else self._untaken
-        return max(1, min(times * self._longest, share))
+        return max(1, min(longest, share))

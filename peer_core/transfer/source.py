@@ -24,9 +24,10 @@ from protos.sentences import say
 
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
-# Runs quicker than this are doubled, up to so many times their usual length; slower ones are as usual again.
-QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.1, 0.5
-MOST_RUN_TIMES = 8
+# After a run quicker than this the next one is twice as long, as far as so many bytes; after a slower one half as
+# long. A request costs a pause, which a fast holder fills with longer runs; a slow one shall not be waited for.
+QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.3, 1.0
+MOST_RUN_BYTES = 64 << 20
 CHUNK = 256 << 10
 MAX_FAILURES = 3
 RETRY_SECONDS = 0.5
@@ -35,7 +36,9 @@ PAROLE_PIECES = 4
 # What is not needed any more is read all the same when so few bytes of it are left.
 CUT_BYTES = 256 << 10
 # A partial holder is asked this often what it has, and each holder of a file of some size who else downloads it.
-PIECES_SECONDS = 2.0
+PIECES_SECONDS = 0.5
+# What it has of a file of many pieces is a long answer: less often.
+MANY_PIECES, MANY_PIECES_SECONDS = 1 << 15, 2.0
 MEET_SECONDS = 10.0
 MEET_PIECES = 8
 log = logging.getLogger("barrio.transfer")
@@ -69,8 +72,8 @@ class Source:
         self.parole = 0
         self._look_at = self._meet_at = 0.0
         self.run_started_at = 0.0
-        # How much is asked for at once. Each request costs a pause, which a fast holder fills with longer runs.
-        self.run_times = 1
+        # How much is asked for at once: little at first, since the holder may name others that download the same.
+        self.run_pieces = 1
         self.run_bytes_left = 0
         # A run that is asked for already while the one before it is under way.
         self._ahead: Run | None = None
@@ -158,6 +161,9 @@ class Source:
         except Exception:
             log.exception("a source failed by a mistake in the program")
             error = PeerUnreachableError("Barrio made a mistake; its log says more.", "mistake")
+            # So that it is not taken back at once.
+            self.failures += 1
+            self.errors += 1
         finally:
             self._close()
             self._settle(error)
@@ -226,9 +232,9 @@ class Source:
     def _suit_runs(self, seconds: float) -> None:
         """The last run took `seconds`."""
         if seconds < QUICK_RUN_SECONDS:
-            self.run_times = min(MOST_RUN_TIMES, 2 * self.run_times)
+            self.run_pieces = max(1, min(MOST_RUN_BYTES // self._work.manifest.piece_size, 2 * self.run_pieces))
         elif seconds > SLOW_RUN_SECONDS:
-            self.run_times = 1
+            self.run_pieces = max(1, self.run_pieces // 2)
 
     def _look_around(self) -> None:
         """Which pieces a partial holder has by now, and who else downloads."""
@@ -236,8 +242,9 @@ class Source:
         if self._ending:
             self._close()
         if self._looks:
-            self._look_at = time.monotonic() + PIECES_SECONDS
-            self._work.has(self.key, asking.ask_pieces(self._connected(), self._content, self._work.manifest.count))
+            count = self._work.manifest.count
+            self._look_at = time.monotonic() + (PIECES_SECONDS if count <= MANY_PIECES else MANY_PIECES_SECONDS)
+            self._work.has(self.key, *asking.ask_pieces(self._connected(), self._content, count))
         self._send_meeting()
 
     @property

@@ -22,8 +22,8 @@ class Work(Protocol):
     def take_ahead(self, key: str) -> Run | None:
         """A run to be asked for while another is under way; None where others need it, or there is none."""
 
-    def has(self, key: str, pieces: Bitmap) -> None:
-        """What a partial source has by now."""
+    def has(self, key: str, pieces: Bitmap, coming: Bitmap) -> None:
+        """What a partial source has by now, and what it is fetching."""
 
     def told(self, peer_ids: list[str]) -> None:
         """Members that download the same."""

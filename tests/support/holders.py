@@ -21,6 +21,7 @@ from peer_core.server.channels import Patience
 from peer_core.server.hosting import HostedServer
 from peer_core.server.peer_api import peer_api
 from peer_core.transfer import exchange as downloaders
+from peer_core.transfer.exchange import Shown
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.types import Holder
 from protos.agreed import encode_id
@@ -55,6 +56,7 @@ class HonestHolder:
         self.exchange = downloaders.Exchange()
         # What it has of a download, when it does not hold the file.
         self.parts: PartFile | None = None
+        self.coming = ""
         self.limits = NO_LIMITS
         self.line = UploadLine(lambda: self.limits.upload_slots)
         self._server = HostedServer(
@@ -98,8 +100,10 @@ class HonestHolder:
             content_id, self.path.parent, self.path, self.inode, self.manifest.size, self.mtime_ns, self.manifest
         )
 
-    def part(self, content_id: bytes) -> PartFile | None:
-        return self.parts if content_id == self.manifest.content_id else None
+    def part(self, content_id: bytes) -> Shown | None:
+        if self.parts is None or content_id != self.manifest.content_id:
+            return None
+        return Shown(self.parts, lambda: self.coming)
 
     def meet(self, content_id: bytes, caller: str) -> list[str]:
         return self.exchange.meet(content_id, caller)

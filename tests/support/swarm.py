@@ -14,6 +14,7 @@ from peer_core.limits.intake import Intake
 from peer_core.transfer import source as source_module
 from peer_core.transfer.bitmap import Bitmap
 from peer_core.transfer.choosing import LocatePace
+from peer_core.transfer.coming import read_coming
 from peer_core.transfer.crew import Crew
 from peer_core.transfer.exchange import Exchange
 from peer_core.transfer.picker import Run
@@ -106,7 +107,8 @@ class SimulatedSource(Source):
         if self.holder.partial and now >= self._look_at:
             self._look_at = now + source_module.PIECES_SECONDS
             here = self.swarm.present(holder)
-            self.crew.has(self.key, Bitmap(here.count, here.to_bytes()))
+            coming = holder.crew.coming() if holder.crew is not None else ""
+            self.crew.has(self.key, Bitmap(here.count, here.to_bytes()), read_coming(coming, here.count))
         if now >= self._meet_at and holder.exchange is not None:
             self._meet_at = now + source_module.MEET_SECONDS
             self.crew.told(holder.exchange.meet(b"content", self.owner.name))

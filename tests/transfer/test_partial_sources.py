@@ -1,6 +1,7 @@
 """Partial sources: what is served of a download that runs, who is told of it, holders that lie about it."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from trust import Authority
 
 from peer_core.directory.peer_http import PeerHttp
 from peer_core.limits.policy import Limits
-from peer_core.transfer import exchange
+from peer_core.transfer import asking, exchange
 from peer_core.transfer.part_file import PartFile
 from peer_core.transfer.types import Holder, SourceState, TransferState
 from protos.agreed import encode_id
@@ -114,13 +115,33 @@ def test_pieces_that_come_later_at_a_partial_source_are_noticed(bench: Bench, pa
     assert {s.peer_id: s for s in done.sources}[other.identity.peer_id].pieces > 5
 
 
+def test_a_mistake_of_the_program_is_not_repeated_at_once(
+    bench: Bench, part: PartFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def fails(*_: object) -> None:
+        asked.append(time.monotonic())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(asking, "ask_pieces", fails)
+    seed = bench.honest(DATA)
+    seed.limits = Limits(upload_rate=8_000_000)
+    other = downloading(bench, part)
+    seed.exchange.meet(MANIFEST.content_id, other.identity.peer_id)
+    done = bench.download(DATA)
+    assert done.state is TransferState.DONE, done.trouble
+    assert len(asked) == 1
+    assert {s.peer_id: s for s in done.sources}[other.identity.peer_id].state is SourceState.LOST
+
+
 def test_a_download_that_runs_is_shown_until_it_ends(bench: Bench) -> None:
     seed = bench.honest(DATA)
     seed.limits = Limits(upload_rate=4_000_000)
     transfers = bench.start()
     added = transfers.add(MANIFEST.content_id, "film.mkv")
     shown = wait_until(lambda: transfers.exchange.part(MANIFEST.content_id))
-    wait_until(lambda: len(shown.present) >= 2)
+    wait_until(lambda: len(shown.part.present) >= 2)
     transfers.pause(added.id)
     assert transfers.exchange.part(MANIFEST.content_id) is None
     seed.limits = Limits()
@@ -156,6 +177,14 @@ def has_too_little(x: Exchange) -> None:
     x.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\xff")
 
 
+def tells_nonsense_of_what_comes(x: Exchange) -> None:
+    x.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nBarrio-Coming: 5-4\r\n\r\n\0\0\0")
+
+
+def lies_about_what_comes(x: Exchange) -> None:
+    x.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nBarrio-Coming: 0-20\r\n\r\n\0\0\0")
+
+
 def lies_about_the_bytes(x: Exchange) -> None:
     if x.target.endswith("/pieces"):
         x.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\xff\xff\xff")
@@ -176,6 +205,8 @@ def never_has_any(x: Exchange) -> None:
         (has_too_little, SourceState.BANNED),
         (lies_about_the_bytes, SourceState.BANNED),
         (never_has_any, None),
+        (tells_nonsense_of_what_comes, SourceState.BANNED),
+        (lies_about_what_comes, None),
     ],
 )
 def test_a_partial_source_that_lies_costs_nothing_but_itself(bench: Bench, script: object, ends: object) -> None:

@@ -42,6 +42,35 @@ def test_rare_pieces_come_first() -> None:
     assert picker.next("c") == Run(3, 1)
 
 
+def test_what_another_is_fetching_is_left_to_it() -> None:
+    picker = Picker(4, Bitmap(4), 4)
+    picker.add_source("whole")
+    picker.add_source("part", Bitmap(4))
+    here, coming = Bitmap(4), Bitmap(4)
+    here.add(0)
+    coming.add(1)
+    coming.add(3)
+    picker.has_now("part", here, coming)
+    assert picker.next("whole", 4) == Run(2, 1)
+    assert picker.next("part") == Run(0, 1), "what is coming there is not there yet"
+    assert picker.next("part") is None
+    # It told wrongly, or gave up: in the end everything is taken.
+    assert {picker.next("whole"), picker.next("whole")} == {Run(1, 1), Run(3, 1)}
+
+
+def test_who_hears_of_others_takes_no_longer_in_order() -> None:
+    firsts = set()
+    for seed in range(20):
+        picker = Picker(1000, Bitmap(1000), 8, random.Random(seed))
+        picker.add_source("seed")
+        assert picker.next("seed") == Run(0, 8)
+        picker.others_download()
+        run = picker.next("seed")
+        assert run is not None
+        firsts.add(run.first)
+    assert len(firsts) > 15
+
+
 def test_downloaders_of_a_rare_piece_take_different_ones() -> None:
     firsts = set()
     for seed in range(20):
@@ -85,6 +114,13 @@ def test_pieces_of_a_source_that_leaves_are_free_again() -> None:
     assert again.first == first.first
 
 
+def some(count: int, pieces: set[int]) -> Bitmap:
+    made = Bitmap(count)
+    for piece in pieces:
+        made.add(piece)
+    return made
+
+
 class Downloads(RuleBasedStateMachine):
     """Sources come, go, stall, give up and deliver in any order."""
 
@@ -96,31 +132,25 @@ class Downloads(RuleBasedStateMachine):
         self.runs: dict[str, list[int]] = {}
         self.here: set[int] = set()
         self.has: dict[str, set[int]] = {}
+        self.told: dict[str, set[int]] = {}
         self.suspects: set[str] = set()
         self.next_key = 0
 
     @rule(partial=st.none() | st.sets(st.integers(0, COUNT - 1)))
     def come(self, partial: set[int] | None) -> None:
-        has = None
+        self.picker.add_source(str(self.next_key), None if partial is None else some(self.COUNT, partial))
         if partial is not None:
-            has = Bitmap(self.COUNT)
-            for piece in partial:
-                has.add(piece)
-        self.picker.add_source(str(self.next_key), has)
-        if partial is not None:
-            self.has[str(self.next_key)] = partial
+            self.has[str(self.next_key)] = self.told[str(self.next_key)] = partial
         self.runs[str(self.next_key)] = []
         self.next_key += 1
 
     @precondition(lambda self: bool(self.runs))
-    @rule(data=st.data(), pieces=st.sets(st.integers(0, COUNT - 1)))
-    def learn(self, data: st.DataObject, pieces: set[int]) -> None:
-        """A partial source has other pieces by now."""
-        key, has = data.draw(st.sampled_from(sorted(self.runs))), Bitmap(self.COUNT)
-        for piece in pieces:
-            has.add(piece)
-        self.picker.has_now(key, has)
-        self.has[key] = pieces
+    @rule(data=st.data(), pieces=st.sets(st.integers(0, COUNT - 1)), coming=st.sets(st.integers(0, COUNT - 1)))
+    def learn(self, data: st.DataObject, pieces: set[int], coming: set[int]) -> None:
+        """A partial source has other pieces by now, and fetches some."""
+        key = data.draw(st.sampled_from(sorted(self.runs)))
+        self.picker.has_now(key, some(self.COUNT, pieces), some(self.COUNT, coming))
+        self.has[key], self.told[key] = pieces, pieces | coming
 
     @precondition(lambda self: bool(self.runs))
     @rule(data=st.data(), suspect=st.booleans())
@@ -155,6 +185,7 @@ class Downloads(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.runs)))
         del self.runs[key]
         self.has.pop(key, None)
+        self.told.pop(key, None)
         self.suspects.discard(key)
         self.picker.remove_source(key)
 
@@ -173,6 +204,11 @@ class Downloads(RuleBasedStateMachine):
     @invariant()
     def complete_when_all_is_here(self) -> None:
         assert self.picker.complete == (len(self.here) == self.COUNT)
+
+    @invariant()
+    def rarity_is_what_partial_sources_told(self) -> None:
+        counted = [sum(piece in told for told in self.told.values()) for piece in range(self.COUNT)]
+        assert self.picker._rarity == (counted if self.told else [])
 
     def teardown(self) -> None:
         """A last honest source finishes whatever state the others left behind."""

@@ -24,9 +24,11 @@ from protos.sentences import say
 
 CONNECT_SECONDS = 5.0
 STALL_SECONDS = 15.0
-# After a run quicker than this the next one is twice as long, as far as so many bytes; after a slower one half as
-# long. A request costs a pause, which a fast holder fills with longer runs; a slow one shall not be waited for.
+# After a run quicker than this the next one is twice as long, or more after a much quicker one, as far as so many
+# bytes; after a slower one half as long. A request costs a pause, which a fast holder fills with longer runs; a slow
+# one shall not be waited for.
 QUICK_RUN_SECONDS, SLOW_RUN_SECONDS = 0.3, 1.0
+MOST_LONGER = 8
 MOST_RUN_BYTES = 64 << 20
 CHUNK = 256 << 10
 MAX_FAILURES = 3
@@ -232,7 +234,9 @@ class Source:
     def _suit_runs(self, seconds: float) -> None:
         """The last run took `seconds`."""
         if seconds < QUICK_RUN_SECONDS:
-            self.run_pieces = max(1, min(MOST_RUN_BYTES // self._work.manifest.piece_size, 2 * self.run_pieces))
+            times = 2 if seconds > QUICK_RUN_SECONDS / MOST_LONGER else MOST_LONGER
+            most = MOST_RUN_BYTES // self._work.manifest.piece_size
+            self.run_pieces = max(1, min(most, times * self.run_pieces))
         elif seconds > SLOW_RUN_SECONDS:
             self.run_pieces = max(1, self.run_pieces // 2)
 

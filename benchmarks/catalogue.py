@@ -227,6 +227,7 @@ def search(data: Path, folder: Path, scale: int) -> dict[str, Any]:
     for name, some in messages.items():
         cold, _, pages = _ask_all(service, some)
         warm, processor, _ = _ask_all(service, some)
+        whole = _ask_whole_pages(service, some)
         full = sum(1 for rows, _ in pages if rows >= 47)
         cut = sum(1 for rows, cursor in pages if rows < 47 and cursor)
         classes[name] = {
@@ -234,6 +235,7 @@ def search(data: Path, folder: Path, scale: int) -> dict[str, Any]:
             "cold": quantiles(cold),
             "warm": quantiles(warm),
             "warm_processor": quantiles(processor),
+            "whole_pages": quantiles(whole),
             "rows_mean": sum(rows for rows, _ in pages) / len(pages),
             "full_pages": full,
             "cut_short": cut,
@@ -267,6 +269,24 @@ def _ask_all(service: Service, some: list[bytes]) -> tuple[list[float], list[flo
         found = rows_of(answer)
         pages.append((len(found.rows), bool(found.next_cursor)))
     return times, spent, pages
+
+
+def _ask_whole_pages(service: Service, some: list[bytes]) -> list[float]:
+    """Seconds until each page is whole, asked on as peers do when it was ended early."""
+    times = []
+    for question in some:
+        began = time.perf_counter()
+        found = rows_of(service.ask(question))
+        shown = {row.content_id for row in found.rows}
+        asked = directory_pb2.Question.FromString(directory_pb2.QueryRequest.FromString(question).sealed)
+        limit = asked.search.limit
+        while found.next_cursor and len(shown) < limit:
+            asked.search.cursor, asked.search.limit = found.next_cursor, limit - len(shown)
+            again = directory_pb2.QueryRequest(sealed=asked.SerializeToString())
+            found = rows_of(service.ask(again.SerializeToString()))
+            shown.update(row.content_id for row in found.rows)
+        times.append(time.perf_counter() - began)
+    return times
 
 
 class _Asking(threading.Thread):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ def share_facts(catalogue: Catalogue, member: int, files: dict[str, tuple[int, i
     )
     catalogue.publish(member, Batch(INDEX, 0, len(changes), changes))
     catalogue.set_live(member, True)
+
+
+def gone(before: int, start: str, numbers: Iterable[int]) -> list[Change]:
+    return [Change(before + place, f"{start}{n}.mp3", None) for place, n in enumerate(numbers, 1)]
 
 
 def names(catalogue: Catalogue, text: str, **more: Any) -> list[str]:
@@ -208,6 +212,33 @@ def test_beginning_anew_never_shows_what_was_given_up(catalogue: Catalogue) -> N
     found = catalogue.locate((content_id(1), content_id(2), content_id(3)), 9)
     assert [set(f.holders) for f in found] == [{2}, {1}, {1}]
     assert catalogue.totals().names == 3
+
+
+@pytest.mark.parametrize("files", [10, 300])
+def test_entries_that_are_given_up_one_by_one_are_gone_at_once_and_their_rows_later(open_it: Open, files: int) -> None:
+    catalogue = open_it().catalogue
+    share(catalogue, 1, {f"m/song {n}.mp3": n for n in range(files)})
+    share(catalogue, 2, {"m/song 3.mp3": 3})
+    catalogue.publish(1, Batch(INDEX, files, files + 8, tuple(gone(files, "m/song ", range(1, 9)))))
+    # One comes back before anything was removed, and one is another file now.
+    facts = FileFacts(content_id(5), 100, 1000), FileFacts(content_id(5000), 100, 1000)
+    again = Change(files + 9, "m/song 5.mp3", facts[0]), Change(files + 10, "m/song 0.mp3", facts[1])
+    catalogue.publish(1, Batch(INDEX, files + 8, files + 10, again))
+
+    def held(catalogue: Catalogue) -> list[set[int]]:
+        return [set(f.holders) for f in catalogue.locate(tuple(map(content_id, (0, 1, 3, 5, 9, 5000))), 9)]
+
+    expected: list[set[int]] = [set(), set(), {2}, {1}, {1}, {1}]
+    assert held(catalogue) == expected
+    catalogue = open_it().catalogue
+    for member in (1, 2):
+        catalogue.set_live(member, True)
+    assert held(catalogue) == expected
+    while catalogue.clean():
+        pass
+    assert held(catalogue) == expected
+    assert catalogue.totals().names == files - 7 + 1
+    assert catalogue.totals().entries == files - 7 + 1
 
 
 def test_everything_is_there_after_a_restart(open_it: Open) -> None:

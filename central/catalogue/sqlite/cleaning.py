@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from central.catalogue.sqlite.parts import Parts, unpack
+from central.catalogue.sqlite.parts import Parts, has_entry, unpack
 from central.catalogue.sqlite.writing import content_key
 from central.catalogue.words import indexed_text
 from central.database import Database
@@ -17,6 +17,8 @@ from central.locks import KeyedLocks
 
 # Names looked at in one transaction, so that publishing never waits long.
 STEP = 500
+# So few entries are looked for one by one; for more, all that the member has is read.
+FEW = 64
 # A peer that publishes all anew names most of it again within this time.
 PATIENCE_SECONDS = 60
 
@@ -135,8 +137,12 @@ def merge_words(connection: sqlite3.Connection, begun: bool) -> bool:
 def reclaim(connection: sqlite3.Connection, secret: bytes, number: int, member: int) -> bool:
     """Removes one piece that the member gave up; True when it left more."""
     rows = connection.execute("DELETE FROM gone WHERE number = ? RETURNING data", (number,)).fetchall()
-    names = [name for (data,) in rows for name in unpack(data)[1]]
-    given_up = sorted(Parts(connection, member).without(names))
+    keys, names, _ = unpack(rows[0][0]) if rows else unpack(b"")
+    if len(names) <= FEW:
+        left = zip(keys, names, strict=True)
+        given_up = sorted(name for key, name in left if not has_entry(connection, member, key, name))
+    else:
+        given_up = sorted(Parts(connection, member).without(names))
     connection.executemany("DELETE FROM holder WHERE name = ? AND member = ?", [(name, member) for name in given_up])
     _forget(connection, secret, given_up)
     return connection.execute("SELECT 1 FROM gone WHERE member = ? LIMIT 1", (member,)).fetchone() is not None

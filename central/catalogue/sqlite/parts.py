@@ -24,9 +24,7 @@ class Part:
         self.keys, self.names, self.contents = unpack(data)
 
     def pack(self) -> bytes:
-        if sys.byteorder == "big":
-            return b"".join(_swapped(a) for a in (self.keys, self.names, self.contents))
-        return self.keys.tobytes() + self.names.tobytes() + self.contents.tobytes()
+        return pack(self.keys, self.names, self.contents)
 
     def find(self, key: int) -> int:
         """The place of the key, or -1."""
@@ -57,6 +55,13 @@ class Part:
         return upper
 
 
+def pack(keys: "array[int]", names: "array[int]", contents: "array[int]") -> bytes:
+    """What `unpack` reads."""
+    if sys.byteorder == "big":
+        return b"".join(_swapped(a) for a in (keys, names, contents))
+    return keys.tobytes() + names.tobytes() + contents.tobytes()
+
+
 def unpack(data: bytes) -> "tuple[array[int], array[int], array[int]]":
     """Keys, names, contents."""
     count = len(data) // ENTRY_BYTES
@@ -74,6 +79,18 @@ def _swapped(numbers: "array[int]") -> bytes:
     copy = numbers[:]
     copy.byteswap()
     return copy.tobytes()
+
+
+def has_entry(connection: sqlite3.Connection, member: int, key: int, name: int) -> bool:
+    """Whether the member's entry of that key has that name."""
+    row = connection.execute(
+        "SELECT data FROM part WHERE member = ? AND first <= ? ORDER BY first DESC LIMIT 1", (member, key)
+    ).fetchone()
+    if row is None:
+        return False
+    keys, names, _ = unpack(row[0])
+    place = bisect_left(keys, key)
+    return place < len(keys) and keys[place] == key and names[place] == name
 
 
 class Parts:

@@ -15,7 +15,7 @@ from central.catalogue.sqlite.claims import Claim, Claims
 from central.catalogue.sqlite.cleaning import PATIENCE_SECONDS, Cleaner, Merger, Reclaiming
 from central.catalogue.sqlite.comparing import compare
 from central.catalogue.sqlite.live import POPULAR, LiveCounters
-from central.catalogue.sqlite.parts import Parts
+from central.catalogue.sqlite.parts import Parts, has_entry
 from central.catalogue.sqlite.scribe import Scribe, Writes
 from central.catalogue.sqlite.searching import WINDOW, Searcher
 from central.catalogue.sqlite.tier_keeping import KNOWN, TierKeeper
@@ -37,6 +37,7 @@ from central.domain import (
 )
 from central.errors import OverloadedError, ScribeLostError
 from central.locks import KeyedLocks
+from protos.agreed import entry_key, path_digest
 
 # Names looked at to name a located content, and to find its holders.
 NAMES_READ = 32
@@ -237,7 +238,11 @@ class SqliteCatalogue:
 
     def _really_has(self, member: int, name: int) -> bool:
         """Rows of what a member gave up are removed later; until then its entries themselves are asked."""
-        return member not in self._reclaiming or not Parts(self._database.read(), member).without((name,))
+        if member not in self._reclaiming:
+            return True
+        read = self._database.read()
+        row = read.execute("SELECT path FROM name WHERE number = ?", (name,)).fetchone()
+        return row is not None and has_entry(read, member, entry_key(row[0], path_digest(row[0])), name)
 
     def _best_name(self, content: int) -> str:
         """The one that most live members have, as far as is known; never one of many names of a single member."""

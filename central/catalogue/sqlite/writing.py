@@ -5,13 +5,14 @@ What is needed of the database is read for the whole batch at once, and written 
 
 import hashlib
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from central.catalogue.sqlite.live import Delta
-from central.catalogue.sqlite.parts import ENTRY_BYTES, Part, Parts
+from central.catalogue.sqlite.parts import ENTRY_BYTES, Part, Parts, pack
 from central.catalogue.words import indexed_text
 from central.domain import Change, FileFacts
 from central.errors import BadInputError
@@ -79,6 +80,8 @@ class BatchWriter:
         # Difference so far, by name: +1 gained, -1 lost, 0 both; with its content.
         self._steps: dict[int, int] = {}
         self._content_of: dict[int, int] = {}
+        # Of names that were lost.
+        self._key_of: dict[int, int] = {}
         self._had: set[int] = set()
         self._touched: set[int] = set()
         # Contents with the same id and other sizes, where there are such.
@@ -167,6 +170,7 @@ class BatchWriter:
 
     def _lose(self, part: Part, place: int) -> None:
         name = part.names[place]
+        self._key_of[name] = part.keys[place]
         told = self._bytes_at.get(part.keys[place])
         if told is not None:
             self._bytes[name] = told
@@ -243,12 +247,22 @@ class BatchWriter:
         lost = sorted(name for name, step in self._steps.items() if step < 0)
         gained = [name for name, step in self._steps.items() if step > 0]
         self.text_bytes = sum(map(self._bytes.__getitem__, gained)) - self._bytes_of(lost)
-        many("DELETE FROM holder WHERE name = ? AND member = ?", [(name, self._member) for name in lost])
-        many("INSERT OR IGNORE INTO orphan (name) VALUES (?)", [(name,) for name in lost])
+        if lost:
+            self._leave_to_cleaner(lost)
         many(
             "INSERT OR IGNORE INTO holder (name, member) VALUES (?, ?)",
             [(name, self._member) for name in sorted(gained)],
         )
+
+    def _leave_to_cleaner(self, lost: list[int]) -> None:
+        """Their holders lie all over a large table: who publishes does not wait for that."""
+        self.gave_up = True
+        data = pack(
+            array("Q", (self._key_of[name] for name in lost)),
+            array("I", lost),
+            array("I", (self._content_of[name] for name in lost)),
+        )
+        self._run("INSERT INTO gone (member, data) VALUES (?, ?)", (self._member, data))
 
     def _bytes_of(self, names: list[int]) -> int:
         """Of the paths of names that are in the database."""

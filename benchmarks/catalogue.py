@@ -49,6 +49,8 @@ BATCHES = 300
 class _NoPresence:
     """The bench says itself who is live."""
 
+    returning = False
+
     def sweep(self) -> None: ...
 
     def lease(self, member: int) -> Lease | None:

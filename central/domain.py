@@ -1,7 +1,8 @@
 """The central's own words for what travels: plain frozen data, without gRPC and without SQL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PUBLISH_BATCH = 1000
 MAX_SIZE = 1 << 53
@@ -74,6 +75,27 @@ class Batch:
     @property
     def anew(self) -> bool:
         return self.previous == 0 and not self.repair
+
+    def __reduce__(self) -> "tuple[Callable[..., Batch], tuple[object, ...]]":
+        """To another process as columns: making a message holds up all threads, and this takes a fifth of the time."""
+        files = [change.file for change in self.changes]
+        columns = (
+            [change.sequence for change in self.changes],
+            [change.path for change in self.changes],
+            [file and file.content_id for file in files],
+            [file and file.size for file in files],
+            [file and file.modified for file in files],
+        )
+        rest = (self.held_mark, self.mark, self.repair, self.removed)
+        return _batch, (self.index_id, self.previous, self.last, columns, *rest)
+
+
+def _batch(index_id: bytes, previous: int, last: int, columns: tuple[list[Any], ...], *rest: Any) -> Batch:
+    changes = tuple(
+        Change(sequence, path, None if content_id is None else FileFacts(content_id, size, modified))
+        for sequence, path, content_id, size, modified in zip(*columns, strict=True)
+    )
+    return Batch(index_id, previous, last, changes, *rest)
 
 
 @dataclass(frozen=True)

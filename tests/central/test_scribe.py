@@ -1,6 +1,7 @@
 """The process that writes the catalogue: it may die at any moment, and ends with its central."""
 
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -38,6 +39,9 @@ class World:
     def pid(self) -> int | None:
         process = self.scribes[0]._writer._process
         return None if process is None else process.pid
+
+    def works(self) -> bool:
+        return self.scribes[0]._writer._answering_since is not None
 
     def publish(self, member: int, previous: int, paths: list[str], size: int = 7) -> None:
         changes = tuple(
@@ -80,6 +84,9 @@ def test_a_scribe_that_is_killed_again_and_again_loses_nothing(world: World) -> 
         rng = random.Random(3)
         # Its start takes a tenth of a second or more, so that it dies before, while and after it works.
         while len(killed) < 25 and not ended.wait(rng.uniform(0.02, 0.4)):
+            # Every second time while it works.
+            while len(killed) % 2 and not world.works() and not ended.is_set():
+                time.sleep(0)
             pid = world.pid()
             if pid is not None and pid not in killed:
                 os.kill(pid, signal.SIGKILL)
@@ -201,3 +208,13 @@ def test_after_the_close_nothing_is_written(world: World) -> None:
     world.catalogue.close()
     with pytest.raises(OverloadedError):
         world.publish(1, 1, ["share/second"])
+
+
+def test_a_batch_travels_whole() -> None:
+    changes = Change(1, "s/ñandú.flac", FileFacts(bytes(range(32)), 1 << 53, 1700000000)), Change(2, "s/b", None)
+    for batch in (
+        Batch(INDEX, 0, 2, changes, b"before", b"after", True, (7, 1 << 62)),
+        Batch(INDEX, 3, 9, ()),
+        Batch(INDEX, 0, 1, (Change(1, "s/empty", FileFacts(bytes(32), 0, 0)),)),
+    ):
+        assert pickle.loads(pickle.dumps(batch, 5)) == batch

@@ -1,6 +1,7 @@
 """Text into words and into questions: any text is harmless, and the index agrees with the plain rule."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from central.catalogue.sqlite.stages import PIECES, Stages
 from central.catalogue.sqlite.tiers import REST
-from central.catalogue.sqlite.vocabulary import Vocabulary
+from central.catalogue.sqlite.vocabulary import BLOCK, Vocabulary
 from central.catalogue.wanted import MAX_WORDS, Wanted
 from central.catalogue.words import (
     extension_of,
@@ -225,3 +226,27 @@ def test_the_index_splits_as_the_rules_say(index: sqlite3.Connection, path: str)
     index.execute("INSERT INTO w (rowid, words) VALUES (1, ?)", (text,))
     for word in {*split_words(path), kind_word(0)}:
         assert index.execute("SELECT rowid FROM w WHERE w MATCH ?", (f'"{word}"',)).fetchall() == [(1,)]
+
+
+def test_who_looks_while_words_are_added_misses_none_and_sees_none_twice() -> None:
+    vocabulary = Vocabulary()
+    vocabulary.add(["before"])
+    ended = threading.Event()
+
+    def add() -> None:
+        for number in range(20 * BLOCK):
+            vocabulary.add([f"word{number}before"])
+        ended.set()
+
+    adder = threading.Thread(target=add)
+    adder.start()
+    fewest, looks = 1, 0
+    while not ended.is_set():
+        found = vocabulary.containing("before", 1_000_000)
+        assert len(found) == len(set(found))
+        assert len(found) >= fewest, "what was there once stays"
+        assert found[0] == "before" and found[1:] == [f"word{n}before" for n in range(len(found) - 1)]
+        fewest, looks = len(found), looks + 1
+    adder.join()
+    assert looks > 3
+    assert len(vocabulary.containing("before", 1_000_000)) == 20 * BLOCK + 1

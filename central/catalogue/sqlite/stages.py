@@ -57,6 +57,11 @@ class Stage:
         return not self.earlier.isdisjoint(words)
 
 
+def tier_of(number: int) -> int:
+    """The tier of the stage of that number."""
+    return _TIERS[number % len(_TIERS)]
+
+
 class Stages:
     """The stages of one question, in order of their numbers."""
 
@@ -81,6 +86,13 @@ class Stages:
             group, tier = PIECES, 0
         pieces = self._terms_of(PIECES) if group == PIECES else None
         return None if pieces is None else self._stage(group, tier, pieces, frozenset())
+
+    def is_loose_from(self, number: int) -> bool:
+        """Whether from this number on there are only stages that are loose, or of rarer words with the beginning.
+
+        Said without expanding words, which costs milliseconds.
+        """
+        return number // len(_TIERS) > (1 if self._wanted.prefix else 0)
 
     def _terms_of(self, group: int) -> list[list[str]] | None:
         if group not in self._terms:

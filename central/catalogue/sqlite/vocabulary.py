@@ -1,12 +1,13 @@
 """All words of the catalogue's names in memory, the commonest first: beginnings and inner pieces become whole words.
 
 The words lie in blocks of text, one a line. For each three bytes a mask says which blocks have them, so a piece is
-looked for in few blocks only, and in the order of the blocks. Any thread.
+looked for in few blocks only, and in the order of the blocks. Any thread; who looks never waits for who adds.
 """
 
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 BLOCK = 512
 # Longer words are found when they are typed whole; so are those beyond the most.
@@ -19,11 +20,12 @@ class Vocabulary:
     """Grows by `add`; words that no name has any more stay until the next start, and find nothing."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards all below
+        self._lock = threading.Lock()  # held to add
         self._known: set[str] = set()
+        # Blocks and masks only grow. The tail and the number of blocks before it are exchanged together.
         self._blocks: list[bytes] = []
         self._masks: dict[tuple[int, int, int], int] = {}
-        self._tail = bytearray(b"\n")
+        self._end = bytearray(b"\n"), 0
         self._in_tail = 0
 
     def __len__(self) -> int:
@@ -47,19 +49,19 @@ class Vocabulary:
                 if len(self._known) >= MOST:
                     return
                 self._known.add(word)
-                self._tail += word.encode() + b"\n"
+                self._end[0].extend(word.encode() + b"\n")
                 self._in_tail += 1
                 if self._in_tail == BLOCK:
                     self._seal()
 
     def _seal(self) -> None:
-        block = bytes(self._tail)
+        block = bytes(self._end[0])
         bit = 1 << len(self._blocks)
         self._blocks.append(block)
         masks = self._masks
         for triple in set(zip(block, block[1:], block[2:])):  # noqa: B905  # shorter by design
             masks[triple] = masks.get(triple, 0) | bit
-        self._tail = bytearray(b"\n")
+        self._end = bytearray(b"\n"), len(self._blocks)
         self._in_tail = 0
 
     def beginning(self, prefix: str, most: int, skip: int = 0) -> list[str]:
@@ -72,26 +74,28 @@ class Vocabulary:
     def _find(self, piece: bytes, most: int, skip: int) -> list[str]:
         found: list[str] = []
         wanted = skip + most
-        with self._lock:
-            for block in self._candidates(piece):
-                for line in _lines(block, piece):
-                    found.append(line)
-                    if len(found) >= wanted:
-                        return found[skip:]
+        for block in self._candidates(piece):
+            for line in _lines(block, piece):
+                found.append(line)
+                if len(found) >= wanted:
+                    return found[skip:]
         return found[skip:]
 
     def _candidates(self, piece: bytes) -> Iterator[bytes | bytearray]:
+        tail, count = self._end
         if len(piece) < 3:
-            yield from self._blocks
+            yield from islice(self._blocks, count)
         else:
             mask = -1
             for triple in zip(piece, piece[1:], piece[2:]):  # noqa: B905  # shorter by design
                 mask &= self._masks.get(triple, 0)
+            # What lies in a later block by now is in the tail that was taken.
+            mask &= (1 << count) - 1
             while mask:
                 lowest = mask & -mask
                 yield self._blocks[lowest.bit_length() - 1]
                 mask ^= lowest
-        yield self._tail
+        yield tail
 
 
 def _lines(block: bytes | bytearray, piece: bytes) -> Iterator[str]:

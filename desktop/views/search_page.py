@@ -20,6 +20,8 @@ from desktop.widgets.search_field import SearchField
 from desktop.widgets.states import EmptyState
 
 DEBOUNCE_MS = 150
+# What one looks at is filled by itself, at a rate that costs the central little.
+GO_ON_MS = 250
 LEAST_CHARACTERS = 2
 KINDS = ("", "audio", "video", "image", "document", "archive", "code", "other")
 _MB = 1_000_000
@@ -197,7 +199,7 @@ class SearchPage(QWidget):
         if not count and self._cursor:
             # The central looked for as long as it may, and has not looked through everything.
             self._show_line(words("search.asking"))
-            self._more()
+            QTimer.singleShot(GO_ON_MS, self, self._more)
             return
         if not count:
             filtered = bool(question.kind or question.size)
@@ -205,7 +207,7 @@ class SearchPage(QWidget):
             self._nothing.say(words("search.nothing.title"), words(f"search.nothing.{why}"))
         self.stack.setCurrentWidget(self.table if count else self._nothing)
         # A page that a busy central ended early may leave room.
-        self.table.look_at_end()
+        QTimer.singleShot(GO_ON_MS, self, self.table.look_at_end)
 
     def _refused(self, question: Question, cursor: str, error: ApiError) -> None:
         if question != self._asked:

@@ -10,6 +10,8 @@ from peer_core.errors import BarrioError
 
 # Nobody waits longer for the rest of a page that could be shown already.
 FILL_SECONDS = 0.5
+# Nor does one question cost the central more.
+MOST_PARTS = 10
 
 Ask = Callable[[SearchQuestion], tuple[SearchPage, Via]]
 
@@ -17,7 +19,7 @@ Ask = Callable[[SearchQuestion], tuple[SearchPage, Via]]
 def whole_page(
     ask: Ask, question: SearchQuestion, clock: Callable[[], float] = time.monotonic
 ) -> tuple[SearchPage, Via]:
-    """Asks on until there are `question.limit` rows, or nothing is left, or half a second has passed.
+    """Asks on until there are `question.limit` rows, or nothing is left, or half a second has passed, or ten times.
 
     Each content once. What is here stands when asking on fails. Raises what `ask` raises for the first part.
     """
@@ -25,7 +27,9 @@ def whole_page(
     until = clock() + FILL_SECONDS
     rows = {row.content_id: row for row in page.rows}
     with suppress(BarrioError):
-        while page.next_cursor and len(rows) < question.limit and clock() < until:
+        for _ in range(MOST_PARTS - 1):
+            if not page.next_cursor or len(rows) >= question.limit or clock() >= until:
+                break
             rest = replace(question, limit=question.limit - len(rows), cursor=page.next_cursor)
             following, _ = ask(rest)
             for row in following.rows:

@@ -221,8 +221,9 @@ class Source:
                     self._work.give_back(self.key, run)
                 # It works again: the count tells how long to wait after the next failure.
                 self.failures = 0
-                self._suit_runs(time.monotonic() - self.run_started_at)
-                if told is not None:
+                if told is None:
+                    self._suit_runs(time.monotonic() - self.run_started_at)
+                else:
                     self._wait_in_line(told)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             return error

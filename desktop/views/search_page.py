@@ -58,6 +58,8 @@ class SearchPage(QWidget):
         self._asked: Question | None = None
         self._cursor: str | None = None
         self._loading = False
+        # Counts what was asked anew: answers to what was asked before are not shown, also of the same question.
+        self._turn = 0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DEBOUNCE_MS)
@@ -145,7 +147,7 @@ class SearchPage(QWidget):
         self.setLayout(layout)
 
     def _ask_now(self) -> None:
-        if self.question == self._asked and self.stack.currentWidget() is self.table:
+        if self.question == self._asked and self.stack.currentWidget() is self.table and self.model.rowCount():
             self._into_table()
             return
         self._ask(again=True)
@@ -153,6 +155,8 @@ class SearchPage(QWidget):
     def _ask(self, again: bool = False) -> None:
         self._timer.stop()
         question = self.question
+        if question != self._asked or again:
+            self._turn += 1
         if len(question.words) < LEAST_CHARACTERS:
             self._asked = self._cursor = None
             self.model.replace(())
@@ -172,13 +176,18 @@ class SearchPage(QWidget):
 
     def _send(self, question: Question, cursor: str) -> None:
         _, least, most = SIZES[question.size]
-        self._loading = True
+        self._loading, turn = True, self._turn
         work = self._session.client.search(question.words, question.kind, least, most, cursor)
-        self._session.do(
-            work,
-            done=lambda answer: self._answered(question, cursor, answer),
-            failed=lambda error: self._refused(question, cursor, error),
-        )
+
+        def answered(answer: Answer) -> None:
+            if turn == self._turn:
+                self._answered(question, cursor, answer)
+
+        def refused(error: ApiError) -> None:
+            if turn == self._turn:
+                self._refused(question, cursor, error)
+
+        self._session.do(work, done=answered, failed=refused)
 
     def _answered(self, question: Question, cursor: str, answer: Answer) -> None:
         if question != self._asked:
@@ -199,6 +208,7 @@ class SearchPage(QWidget):
         if not count and self._cursor:
             # The central looked for as long as it may, and has not looked through everything.
             self._show_line(words("search.asking"))
+            self.stack.setCurrentWidget(self.table)
             QTimer.singleShot(GO_ON_MS, self, self._more)
             return
         if not count:
@@ -215,7 +225,7 @@ class SearchPage(QWidget):
         self._loading = False
         title, detail = self._context.words.problem(error.code, error.title, error.detail)
         self._show_line("")
-        if cursor:
+        if cursor and self.model.rowCount():
             self.say.emit(f"{title}. {detail}")
             return
         self.model.replace(())

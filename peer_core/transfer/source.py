@@ -212,6 +212,7 @@ class Source:
                         finally:
                             # Nothing is under way now: what was not kept by now is lost.
                             self.wasted = self.received - self.bytes
+                    self._suit_runs(time.monotonic() - self.run_started_at, run.count)
                 except InLineError as error:
                     told = error
                 except (_WrongPiece, _NotNeeded):
@@ -221,9 +222,7 @@ class Source:
                     self._work.give_back(self.key, run)
                 # It works again: the count tells how long to wait after the next failure.
                 self.failures = 0
-                if told is None:
-                    self._suit_runs(time.monotonic() - self.run_started_at)
-                else:
+                if told is not None:
                     self._wait_in_line(told)
         except (PeerUnreachableError, PeerMisbehavedError) as error:
             return error
@@ -232,12 +231,12 @@ class Source:
             keeper.close()
         return None
 
-    def _suit_runs(self, seconds: float) -> None:
-        """The last run took `seconds`."""
+    def _suit_runs(self, seconds: float, count: int) -> None:
+        """The last run of `count` pieces came whole, and took `seconds`."""
         if seconds < QUICK_RUN_SECONDS:
             times = 2 if seconds > QUICK_RUN_SECONDS / MOST_LONGER else MOST_LONGER
             most = MOST_RUN_BYTES // self._work.manifest.piece_size
-            self.run_pieces = max(1, min(most, times * self.run_pieces))
+            self.run_pieces = max(self.run_pieces, min(most, times * count))
         elif seconds > SLOW_RUN_SECONDS:
             self.run_pieces = max(1, self.run_pieces // 2)
 

@@ -324,6 +324,14 @@ def test_short_pages_fill_the_view_by_themselves(
         bar = page.table.verticalScrollBar()
         assert bar.maximum() > 2 * bar.pageStep(), "some more than is in sight"
         assert rested < POSTCARDS, "and not everything"
+        # The same is asked anew while more of it is under way: each row once still.
+        page._more()
+        page._ask(again=True)
+        await until(lambda: not page._loading and page.model.rowCount(), "the first page")
+        while not at_rest():
+            await asyncio.sleep(6 * GO_ON_MS / 1000)
+        ids = [row.content_id for row in page.model.rows]
+        assert len(set(ids)) == len(ids) >= bar.pageStep() // page.table.rowHeight(0)
 
     drive(Options(member), scenario)
 

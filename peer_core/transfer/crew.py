@@ -72,7 +72,7 @@ class Crew:
         self._condition = threading.Condition(threading.RLock())
         # Guarded by _condition.
         have = Bitmap(self.manifest.count, part.present.to_bytes())
-        self._picker = Picker(self.manifest.count, have, chance=chance)
+        self._picker = Picker(self.manifest.count, have, chance)
         self._pieces_done = len(have)
         self._bytes_done = sum(self.manifest.span(piece)[1] for piece in have)
         self._sources: dict[str, Source] = {}

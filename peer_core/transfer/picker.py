@@ -36,12 +36,10 @@ class Run:
 
 
 class Picker:
-    """`count` pieces, of which `present` are here already; a run has at most `longest_run` pieces, if not said
-    otherwise."""
+    """`count` pieces, of which `present` are here already."""
 
-    def __init__(self, count: int, present: Bitmap, longest_run: int = 1, chance: random.Random | None = None) -> None:
+    def __init__(self, count: int, present: Bitmap, chance: random.Random | None = None) -> None:
         self._present = present
-        self._longest = max(1, longest_run)
         self._count = count
         self._sources: dict[str, _Source] = {}
         self._taken: dict[int, str] = {}
@@ -87,7 +85,7 @@ class Picker:
         self._told_of_others = True
 
     @property
-    def crowded(self) -> bool:
+    def _crowded(self) -> bool:
         return self._told_of_others or bool(self._rarity)
 
     def stalled(self, key: str) -> None:
@@ -108,13 +106,13 @@ class Picker:
         if key in self._sources:
             self._sources[key].suspect = False
 
-    def next(self, key: str, longest: int | None = None) -> Run | None:
+    def next(self, key: str, longest: int = 1) -> Run | None:
         """The next run for a source, of at most `longest` pieces, or None when there is nothing for it now."""
         source = self._sources[key]
         first = self._first_for(source)
         if first is None:
             return None
-        limit = 1 if source.suspect else self._run_length(longest or self._longest)
+        limit = 1 if source.suspect else self._run_length(longest)
         pieces = [first]
         while len(pieces) < limit and self._free(pieces[-1] + 1, source) and self._as_rare(first, pieces[-1] + 1):
             pieces.append(pieces[-1] + 1)
@@ -184,7 +182,7 @@ class Picker:
     def _first_for(self, source: _Source) -> int | None:
         while self._lowest < self._count and self._lowest in self._present:
             self._lowest += 1
-        if not self.crowded:
+        if not self._crowded:
             return next((piece for piece in self._all() if self._free(piece, source)), None)
         start = self._chance.randrange(self._lowest, self._count) if self._lowest < self._count else self._lowest
         around = chain(range(start, self._count), range(self._lowest, start))

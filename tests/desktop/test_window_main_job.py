@@ -264,23 +264,23 @@ def test_filters_sorting_and_nothing_found(barrio: Barrio, member: Path, drive: 
     drive(Options(member), scenario)
 
 
-async def share_postcards(desktop: Desktop, shell: Shell, folder: Path) -> None:
-    """By drop; they can be found afterwards."""
+async def search_for_postcards(desktop: Desktop, shell: Shell, folder: Path) -> None:
+    """Shared by drop, and asked for as soon as others see them."""
     folder.mkdir()
     for number in range(POSTCARDS):
         (folder / f"Postcard {number:03}.txt").write_text(str(number), "utf-8")
     drop(desktop, folder)
     await until(lambda: [s.files for s in shell.library.model.rows] == [POSTCARDS], "the postcards to be shared")
     await until(lambda: desktop.session and desktop.session.status and not desktop.session.status.pending, "the news")
+    shell.go("search")
+    shell.search.search_for("postcard")
 
 
 def test_more_results_come_as_one_scrolls(barrio: Barrio, member: Path, tmp_path: Path, drive: Drive) -> None:
     async def scenario(desktop: Desktop) -> None:
         shell = await shell_of(desktop)
-        await share_postcards(desktop, shell, tmp_path / "Postcards")
+        await search_for_postcards(desktop, shell, tmp_path / "Postcards")
         page = shell.search
-        shell.go("search")
-        page.search_for("postcard")
         await until(page.model.rowCount, "the first page")
         first = page.model.rowCount()
         # A busy machine may make pages shorter.
@@ -307,10 +307,8 @@ def test_short_pages_fill_the_view_by_themselves(
 
     async def scenario(desktop: Desktop) -> None:
         shell = await shell_of(desktop)
-        await share_postcards(desktop, shell, tmp_path / "Postcards")
+        await search_for_postcards(desktop, shell, tmp_path / "Postcards")
         page = shell.search
-        shell.go("search")
-        page.search_for("postcard")
         await until(lambda: page.table.verticalScrollBar().maximum() > 0, "more than the view holds")
         rested = 0
 

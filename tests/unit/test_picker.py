@@ -12,14 +12,14 @@ from peer_core.transfer.picker import Picker, Run
 
 @given(st.integers(0, 3000), st.integers(1, 8), st.integers(1, 12), st.randoms())
 def test_honest_sources_fetch_each_piece_once(count: int, sources: int, longest: int, chance: random.Random) -> None:
-    picker = Picker(count, Bitmap(count), longest)
+    picker = Picker(count, Bitmap(count))
     keys = [str(n) for n in range(sources)]
     for key in keys:
         picker.add_source(key)
     fetched: list[int] = []
     while not picker.complete:
         key = chance.choice(keys)
-        run = picker.next(key)
+        run = picker.next(key, longest)
         if run is None:
             continue
         assert 1 <= run.count <= longest
@@ -30,7 +30,7 @@ def test_honest_sources_fetch_each_piece_once(count: int, sources: int, longest:
 
 
 def test_rare_pieces_come_first() -> None:
-    picker = Picker(4, Bitmap(4), 1)
+    picker = Picker(4, Bitmap(4))
     common, rare = Bitmap(4), Bitmap(4)
     for piece in (0, 1, 2):
         common.add(piece)
@@ -43,7 +43,7 @@ def test_rare_pieces_come_first() -> None:
 
 
 def test_what_another_is_fetching_is_left_to_it() -> None:
-    picker = Picker(4, Bitmap(4), 4)
+    picker = Picker(4, Bitmap(4))
     picker.add_source("whole")
     picker.add_source("part", Bitmap(4))
     here, coming = Bitmap(4), Bitmap(4)
@@ -52,20 +52,20 @@ def test_what_another_is_fetching_is_left_to_it() -> None:
     coming.add(3)
     picker.has_now("part", here, coming)
     assert picker.next("whole", 4) == Run(2, 1)
-    assert picker.next("part") == Run(0, 1), "what is coming there is not there yet"
-    assert picker.next("part") is None
+    assert picker.next("part", 4) == Run(0, 1), "what is coming there is not there yet"
+    assert picker.next("part", 4) is None
     # It told wrongly, or gave up: in the end everything is taken.
-    assert {picker.next("whole"), picker.next("whole")} == {Run(1, 1), Run(3, 1)}
+    assert {picker.next("whole", 4), picker.next("whole", 4)} == {Run(1, 1), Run(3, 1)}
 
 
 def test_who_hears_of_others_takes_no_longer_in_order() -> None:
     firsts = set()
     for seed in range(20):
-        picker = Picker(1000, Bitmap(1000), 8, random.Random(seed))
+        picker = Picker(1000, Bitmap(1000), random.Random(seed))
         picker.add_source("seed")
-        assert picker.next("seed") == Run(0, 8)
+        assert picker.next("seed", 8) == Run(0, 8)
         picker.others_download()
-        run = picker.next("seed")
+        run = picker.next("seed", 8)
         assert run is not None
         firsts.add(run.first)
     assert len(firsts) > 15
@@ -74,20 +74,20 @@ def test_who_hears_of_others_takes_no_longer_in_order() -> None:
 def test_downloaders_of_a_rare_piece_take_different_ones() -> None:
     firsts = set()
     for seed in range(20):
-        picker = Picker(1000, Bitmap(1000), 8, random.Random(seed))
+        picker = Picker(1000, Bitmap(1000), random.Random(seed))
         picker.add_source("seed")
         picker.add_source("other", Bitmap(1000))
-        run = picker.next("seed")
+        run = picker.next("seed", 8)
         assert run is not None
         firsts.add(run.first)
     assert len(firsts) > 15
-    alone = Picker(1000, Bitmap(1000), 8)
+    alone = Picker(1000, Bitmap(1000))
     alone.add_source("seed")
-    assert alone.next("seed") == Run(0, 8), "in order, when nobody else downloads"
+    assert alone.next("seed", 8) == Run(0, 8), "in order, when nobody else downloads"
 
 
 def test_a_stalled_source_is_helped_and_a_moving_one_is_not() -> None:
-    picker = Picker(2, Bitmap(2), 1)
+    picker = Picker(2, Bitmap(2))
     picker.add_source("slow")
     picker.add_source("fast")
     assert picker.next("slow") == Run(0, 1)
@@ -103,13 +103,13 @@ def test_a_stalled_source_is_helped_and_a_moving_one_is_not() -> None:
 
 
 def test_pieces_of_a_source_that_leaves_are_free_again() -> None:
-    picker = Picker(8, Bitmap(8), 4)
+    picker = Picker(8, Bitmap(8))
     picker.add_source("a")
     picker.add_source("b")
-    first = picker.next("a")
+    first = picker.next("a", 4)
     assert first is not None
     picker.remove_source("a")
-    again = picker.next("b")
+    again = picker.next("b", 4)
     assert again is not None
     assert again.first == first.first
 
@@ -128,7 +128,7 @@ class Downloads(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.picker = Picker(self.COUNT, Bitmap(self.COUNT), 5, random.Random(1))
+        self.picker = Picker(self.COUNT, Bitmap(self.COUNT), random.Random(1))
         self.runs: dict[str, list[int]] = {}
         self.here: set[int] = set()
         self.has: dict[str, set[int]] = {}
@@ -163,7 +163,7 @@ class Downloads(RuleBasedStateMachine):
     @rule(data=st.data())
     def work(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from([k for k, r in self.runs.items() if not r]))
-        run = self.picker.next(key)
+        run = self.picker.next(key, 5)
         if run is not None:
             pieces = list(range(run.first, run.first + run.count))
             assert not set(pieces) & self.here, "a piece that is here was asked for again"
@@ -216,7 +216,7 @@ class Downloads(RuleBasedStateMachine):
             self.picker.remove_source(key)
         self.picker.add_source("last")
         while not self.picker.complete:
-            run = self.picker.next("last")
+            run = self.picker.next("last", 5)
             assert run is not None
             for piece in range(run.first, run.first + run.count):
                 assert piece not in self.here
@@ -227,15 +227,15 @@ TestDownloads = Downloads.TestCase
 
 
 def test_who_is_alone_takes_long_runs_to_the_end() -> None:
-    picker = Picker(10, Bitmap(10), 4)
+    picker = Picker(10, Bitmap(10))
     picker.add_source("a")
-    runs = [picker.next("a"), picker.next("a"), picker.next("a")]
+    runs = [picker.next("a", 4), picker.next("a", 4), picker.next("a", 4)]
     assert runs == [Run(0, 4), Run(4, 4), Run(8, 2)]
-    assert picker.next("a") is None
+    assert picker.next("a", 4) is None
 
 
 def test_a_second_run_for_one_leaves_enough_for_the_others() -> None:
-    picker = Picker(6, Bitmap(6), 1)
+    picker = Picker(6, Bitmap(6))
     picker.add_source("a")
     assert picker.plenty
     picker.add_source("b")
